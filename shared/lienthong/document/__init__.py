@@ -1,0 +1,3 @@
+"""The pure model: identifiers, agency codes, the life-cycle table, the messages of the wire. Does no input or output."""
+
+from __future__ import annotations

@@ -1,0 +1,149 @@
+"""The JSON that travels: small typed messages between workers, and the exchange's notices to agencies.
+
+The payload itself never travels between workers (claim check): a message names a document, the ledger and the payload
+store hold it. Every model carries its schema version, so that two versions of the workers can run side by side.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
+
+from lienthong.errors import Problem
+
+__all__ = [
+    "Addressee",
+    "Delivered",
+    "DocumentToRoute",
+    "DocumentToVerify",
+    "Lane",
+    "Notice",
+    "NoticeToSend",
+    "ProblemModel",
+    "Receipt",
+    "Refused",
+    "WireModel",
+    "decode_notice",
+]
+
+
+class WireModel(BaseModel):
+    """What every message of ours has in common."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    schema_version: Literal[1] = 1
+
+    def encode(self) -> bytes:
+        """Return the message as UTF-8 JSON."""
+        return self.model_dump_json().encode()
+
+
+class Lane(StrEnum):
+    """Urgent documents (khẩn, thượng khẩn, hỏa tốc: Decision 28/2018/QĐ-TTg, Art. 6.2) travel in a lane of their own."""
+
+    ORDINARY = "ordinary"
+    URGENT = "urgent"
+
+
+class DocumentToVerify(WireModel):
+    """ingest → signature-verify: judge this document."""
+
+    document: UUID
+    user: str
+
+
+class DocumentToRoute(WireModel):
+    """signature-verify → router: deliver this document."""
+
+    document: UUID
+
+
+class ProblemModel(BaseModel):
+    """One problem of a refusal; see `lienthong.errors.Problem`."""
+
+    model_config = ConfigDict(frozen=True, from_attributes=True)
+
+    code: str
+    path: str
+    vi: str
+    en: str
+    province_code: int
+
+    @classmethod
+    def of(cls, problem: Problem) -> Self:
+        """Return the wire form of a problem."""
+        return cls.model_validate(problem)
+
+
+class Receipt(WireModel):
+    """The exchange has this document, durably, and answers for it from here on.
+
+    `repeated` says that the same document had been received before: this is its first receipt again.
+    """
+
+    kind: Literal["receipt"] = "receipt"
+    submission_message_id: str
+    document: UUID
+    document_id: str
+    sha256: str
+    received_at: AwareDatetime
+    repeated: bool = False
+
+
+class Refused(WireModel):
+    """The exchange refuses what was submitted (`about` a document or a status); nothing of it was delivered."""
+
+    kind: Literal["refusal"] = "refusal"
+    about: Literal["document", "status"]
+    submission_message_id: str
+    document_id: str | None = None
+    problems: tuple[ProblemModel, ...] = Field(min_length=1)
+    refused_at: AwareDatetime
+
+
+class Addressee(BaseModel):
+    """Who a document was for (`code`, as the sender wrote it), which agency that is, and whose queue holds it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    code: str
+    agency: str
+    carrier: str
+
+
+class Delivered(WireModel):
+    """The document stands in the delivery queue of every addressee."""
+
+    kind: Literal["delivered"] = "delivered"
+    document: UUID
+    document_id: str
+    addressees: tuple[Addressee, ...]
+    delivered_at: AwareDatetime
+
+
+Notice = Annotated[Receipt | Refused | Delivered, Field(discriminator="kind")]
+
+_NOTICE: TypeAdapter[Receipt | Refused | Delivered] = TypeAdapter(Notice)
+
+
+def decode_notice(body: bytes) -> Receipt | Refused | Delivered:
+    """Return the notice in a message body; raises pydantic's ``ValidationError`` when it is none."""
+    return _NOTICE.validate_json(body)
+
+
+class NoticeToSend(WireModel):
+    """A worker → notifier: tell this agency.
+
+    `notice_id` is derived from what the notice is about, so that the notifier sends it once.
+    """
+
+    notice_id: UUID
+    agency: str
+    document: UUID | None = None
+    notice: Notice
+    caused_at: datetime

@@ -1,0 +1,59 @@
+"""The settings of every service, read once from the environment in its ``__main__``.
+
+Each class is one group; the name of a variable is ``LIENTHONG_`` + the group + the field, in capitals.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+__all__ = ["BrokerSettings", "LedgerSettings", "PayloadSettings", "ServiceSettings"]
+
+
+class BrokerSettings(BaseSettings):
+    """Where RabbitMQ is."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_BROKER_", frozen=True)
+
+    url: SecretStr = Field(
+        SecretStr("amqp://guest:guest@127.0.0.1:5672/lienthong"),
+        description="AMQP address with user, password and virtual host; several, separated by commas, are tried in turn",
+    )
+    management_url: SecretStr = Field(
+        SecretStr("http://guest:guest@127.0.0.1:15672"),
+        description="the broker's management API; only commands that create users and virtual hosts need it",
+    )
+    heartbeat_seconds: int = Field(15, ge=1, description="AMQP heartbeat: a dead peer is noticed after three of them")
+
+
+class LedgerSettings(BaseSettings):
+    """Where PostgreSQL is."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_LEDGER_", frozen=True)
+
+    url: SecretStr = Field(
+        SecretStr("postgresql://lienthong@127.0.0.1:5432/lienthong"), description="PostgreSQL address of the ledger"
+    )
+
+
+class PayloadSettings(BaseSettings):
+    """Where payloads are kept."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_PAYLOAD_", frozen=True)
+
+    folder: Path = Field(Path("payload"), description="folder of the payload store, shared by the workers")
+
+
+class ServiceSettings(BaseSettings):
+    """How one worker process runs."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_SERVICE_", frozen=True)
+
+    health_host: str = Field("127.0.0.1", description="address of /live, /ready and /metrics")
+    health_port: int = Field(0, ge=0, le=65535, description="their port; 0 takes a free one and logs it")
+    batch_limit: int = Field(100, ge=1, le=1000, description="most messages in one batch; two batches are prefetched")
+    drain_seconds: float = Field(20.0, gt=0, description="how long SIGTERM waits for the batch in hand")
+    log_level: str = Field("info", description="debug, info, warning or error")

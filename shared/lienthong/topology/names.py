@@ -1,0 +1,130 @@
+"""The names on the broker. Public ones (what an agency touches) are a contract; the rest is ours.
+
+An agency writes to exchange ``submission`` and reads ``agency.<code>.delivery`` and ``agency.<code>.status``.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from lienthong.document.messages import Lane
+
+__all__ = [
+    "DEAD",
+    "DELIVERY",
+    "QUARANTINE",
+    "RETRY_SECONDS",
+    "STATUS",
+    "SUBMISSION",
+    "WORK",
+    "Header",
+    "Step",
+    "SubmissionKey",
+    "dead_queue",
+    "delivery_queue",
+    "retry_exchange",
+    "status_binding",
+    "status_key",
+    "status_queue",
+    "work_key",
+    "work_queue",
+]
+
+SUBMISSION = "submission"
+"""Direct exchange that agencies publish to, with a `SubmissionKey`."""
+STATUS = "status"
+"""Topic exchange of everything a sender is told; see `status_key`."""
+DELIVERY = "delivery"
+"""Direct exchange from which the router reaches delivery queues; the key is the agency's code."""
+WORK = "work"
+"""Direct exchange between workers; see `work_key`."""
+DEAD = "dead"
+"""Direct exchange of dead letters; the key is the step."""
+QUARANTINE = "quarantine"
+"""Direct exchange and queue of messages nobody can be answered for."""
+
+OWN = "lienthong"
+"""Stands where an agency's code would, in routing keys of what the exchange itself says."""
+
+RETRY_SECONDS = (1, 10, 60, 600)
+"""The rungs of the retry ladder: a queue each, with one constant TTL (expiry in RabbitMQ is head-first)."""
+
+
+class Step(StrEnum):
+    """The five workers, by the step they do."""
+
+    INGEST = "ingest"
+    SIGNATURE_VERIFY = "signature-verify"
+    ROUTER = "router"
+    STATUS_TRACKER = "status-tracker"
+    NOTIFIER = "notifier"
+
+
+class SubmissionKey(StrEnum):
+    """Routing keys of exchange ``submission``."""
+
+    DOCUMENT = "document"
+    DOCUMENT_URGENT = "document.urgent"
+    STATUS = "status"
+
+
+class Header(StrEnum):
+    """AMQP headers of the wire contract."""
+
+    SHA256 = "content-sha256"
+    SUBMITTED_AT = "submitted-at"
+    DOCUMENT = "document"
+    DOCUMENT_ID = "document-id"
+    SENDER = "sender"
+    RECEIVER = "receiver"
+    BUSINESS = "business"
+    STATUS_CODE = "status-code"
+    SUBJECT_TO = "addressees"
+    ATTEMPT = "attempt"
+    REASON = "reason"
+
+
+def work_key(step: Step, lane: Lane = Lane.ORDINARY) -> str:
+    """Return the routing key of a step's lane on exchange ``work``."""
+    return f"{step}.urgent" if lane is Lane.URGENT else str(step)
+
+
+def work_queue(step: Step, lane: Lane = Lane.ORDINARY) -> str:
+    """Return the name of a step's work queue."""
+    return f"work.{work_key(step, lane)}"
+
+
+def dead_queue(step: Step) -> str:
+    """Return the name of a step's dead-letter queue."""
+    return f"dead.{step}"
+
+
+def retry_exchange(seconds: int) -> str:
+    """Return the name of a rung of the retry ladder: its exchange and its queue are called alike."""
+    return f"retry.{seconds}s"
+
+
+def delivery_queue(agency: str) -> str:
+    """Return the queue a connected agency reads its documents from."""
+    return f"agency.{agency}.delivery"
+
+
+def status_queue(agency: str) -> str:
+    """Return the queue a connected agency reads receipts, refusals and statuses from."""
+    return f"agency.{agency}.status"
+
+
+def status_key(agency: str, about: str, what: str) -> str:
+    """Return the routing key on exchange ``status``.
+
+    Args:
+        agency: whom it is told to: the sender of the document, canonical code.
+        about: which receiver it is about, canonical code; `OWN` for what the exchange itself says.
+        what: ``receipt``, ``refusal``, ``delivered`` or a status code.
+    """
+    return f"from.{agency}.to.{about}.{what}"
+
+
+def status_binding(agency: str) -> str:
+    """Return the binding of an agency's status queue: all that is told to itself, and to nobody below it."""
+    return f"from.{agency}.to.#"

@@ -1,0 +1,184 @@
+"""What has to exist on the broker, as data: declared the same way by the operator's command, the workers and the tests.
+
+Queues are quorum queues: from RabbitMQ 4 on only their publisher confirms mean "on disk". What versions default
+differently (delivery limit, dead-lettering) is always set here.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from lienthong.document.messages import Lane
+from lienthong.topology.names import (
+    DEAD,
+    DELIVERY,
+    QUARANTINE,
+    RETRY_SECONDS,
+    STATUS,
+    SUBMISSION,
+    WORK,
+    Step,
+    SubmissionKey,
+    dead_queue,
+    delivery_queue,
+    retry_exchange,
+    status_binding,
+    status_queue,
+    work_key,
+    work_queue,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = [
+    "Binding",
+    "Exchange",
+    "Permissions",
+    "Plan",
+    "Queue",
+    "agency_permissions",
+    "agency_plan",
+    "exchange_plan",
+    "lanes",
+]
+
+WORK_DELIVERY_LIMIT = 40
+"""Far above what halving a redelivered batch of 100 down to singles takes (8), so that only real poison reaches it."""
+AGENCY_DELIVERY_LIMIT = 1_000_000
+"""An agency may fail for as long as it likes: its documents wait for it."""
+
+AGENCY_DEAD_KEY = "agency"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable exchange."""
+
+    name: str
+    type: Literal["direct", "topic", "fanout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable quorum queue with its arguments."""
+
+    name: str
+    arguments: Mapping[str, str | int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """A queue's binding to an exchange."""
+
+    exchange: str
+    queue: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Exchanges, queues and bindings, in the order they can be declared."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+
+    def __add__(self, other: Plan) -> Plan:
+        return Plan(self.exchanges + other.exchanges, self.queues + other.queues, self.bindings + other.bindings)
+
+
+@dataclass(frozen=True, slots=True)
+class Permissions:
+    """RabbitMQ's three regular expressions for one user."""
+
+    configure: str
+    write: str
+    read: str
+
+
+def lanes(step: Step) -> tuple[Lane, ...]:
+    """Return a step's lanes, the one served first in front; only the way of a document has an urgent one."""
+    if step in (Step.INGEST, Step.SIGNATURE_VERIFY, Step.ROUTER):
+        return (Lane.URGENT, Lane.ORDINARY)
+    return (Lane.ORDINARY,)
+
+
+def exchange_plan() -> Plan:
+    """Return everything that does not belong to one agency."""
+    exchanges = (
+        Exchange(SUBMISSION, "direct"),
+        Exchange(STATUS, "topic"),
+        Exchange(DELIVERY, "direct"),
+        Exchange(WORK, "direct"),
+        Exchange(DEAD, "direct"),
+        Exchange(QUARANTINE, "direct"),
+        *(Exchange(retry_exchange(seconds), "fanout") for seconds in RETRY_SECONDS),
+    )
+    queues = [Queue(QUARANTINE, _quorum()), Queue(f"dead.{AGENCY_DEAD_KEY}", _quorum())]
+    bindings = [
+        Binding(QUARANTINE, QUARANTINE, QUARANTINE),
+        Binding(DEAD, f"dead.{AGENCY_DEAD_KEY}", AGENCY_DEAD_KEY),
+        Binding(SUBMISSION, work_queue(Step.INGEST), SubmissionKey.DOCUMENT),
+        Binding(SUBMISSION, work_queue(Step.INGEST, Lane.URGENT), SubmissionKey.DOCUMENT_URGENT),
+        Binding(SUBMISSION, work_queue(Step.STATUS_TRACKER), SubmissionKey.STATUS),
+    ]
+    for step in Step:
+        queues.append(Queue(dead_queue(step), _quorum()))
+        bindings.append(Binding(DEAD, dead_queue(step), step))
+        for lane in lanes(step):
+            queues.append(Queue(work_queue(step, lane), _work_arguments(step)))
+            bindings.append(Binding(WORK, work_queue(step, lane), work_key(step, lane)))
+    for seconds in RETRY_SECONDS:
+        queues.append(Queue(retry_exchange(seconds), _rung_arguments(seconds)))
+        bindings.append(Binding(retry_exchange(seconds), retry_exchange(seconds), ""))
+    return Plan(exchanges, tuple(queues), tuple(bindings))
+
+
+def agency_plan(agency: str) -> Plan:
+    """Return the two queues of a connected agency and their bindings."""
+    arguments = _quorum() | _dead_letters(AGENCY_DEAD_KEY) | {"x-delivery-limit": AGENCY_DELIVERY_LIMIT}
+    return Plan(
+        queues=(Queue(delivery_queue(agency), arguments), Queue(status_queue(agency), arguments)),
+        bindings=(
+            Binding(DELIVERY, delivery_queue(agency), agency),
+            Binding(STATUS, status_queue(agency), status_binding(agency)),
+        ),
+    )
+
+
+def agency_permissions(agency: str) -> Permissions:
+    """Return what an agency may do on the broker: write submissions, read its two queues, configure nothing."""
+    return Permissions(
+        configure="^$", write=f"^{SUBMISSION}$", read=rf"^agency\.{re.escape(agency)}\.(delivery|status)$"
+    )
+
+
+def _quorum() -> dict[str, str | int]:
+    return {"x-queue-type": "quorum"}
+
+
+def _dead_letters(key: str) -> dict[str, str | int]:
+    # At-least-once needs reject-publish; without a length limit that never rejects.
+    return {
+        "x-dead-letter-exchange": DEAD,
+        "x-dead-letter-routing-key": key,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }
+
+
+def _work_arguments(step: Step) -> dict[str, str | int]:
+    return _quorum() | _dead_letters(step) | {"x-delivery-limit": WORK_DELIVERY_LIMIT}
+
+
+def _rung_arguments(seconds: int) -> dict[str, str | int]:
+    # No dead-letter routing key: an expired message keeps its own, which names the lane it came from.
+    return _quorum() | {
+        "x-message-ttl": seconds * 1000,
+        "x-dead-letter-exchange": WORK,
+        "x-dead-letter-strategy": "at-least-once",
+        "x-overflow": "reject-publish",
+    }

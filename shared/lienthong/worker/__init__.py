@@ -1,0 +1,3 @@
+"""The one runner of every worker: take a batch, decide, record, publish, acknowledge; drain and health."""
+
+from __future__ import annotations

@@ -1,0 +1,70 @@
+"""What a worker's handler looks like to the runner: messages in, decisions out.
+
+A handler knows nothing of acknowledging, retrying, batching or signals.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from lienthong.bus.messages import Incoming, Outgoing
+    from lienthong.ledger.unit import Unit
+    from lienthong.topology.names import Step
+
+__all__ = ["Handler", "Mark", "Outcome"]
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Names the recorded fact whose outputs an outcome holds; it is marked *forwarded* once they are confirmed.
+
+    Attributes:
+        table: the ledger table of the fact.
+        key: its id.
+    """
+
+    table: str
+    key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What has to leave for one input.
+
+    Attributes:
+        outputs: what to publish; empty when the input needs no answer.
+        mark: which fact to mark forwarded afterwards; None when there is nothing to mark.
+    """
+
+    outputs: tuple[Outgoing, ...] = ()
+    mark: Mark | None = None
+
+
+DecisionT = TypeVar("DecisionT")
+
+
+class Handler(Protocol[DecisionT]):
+    """One step of the exchange."""
+
+    step: Step
+
+    async def decide(self, message: Incoming) -> DecisionT:
+        """Decode and compute; runs for all messages of a batch at once.
+
+        A `Refusal` is a decision, not an error: handlers return it as such. What escapes is either `Unavailable`
+        (the message goes up the retry ladder) or a bug (few retries, then dead letter), for this message alone.
+        """
+        ...
+
+    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, DecisionT]]) -> Sequence[Outcome]:
+        """Record a batch in one transaction and return an outcome for each input, in order.
+
+        Recording twice changes nothing: what was recorded before is recalled, and published again unless it is
+        marked forwarded.
+        """
+        ...
