@@ -20,7 +20,7 @@ class BrokerSettings(BaseSettings):
 
     url: SecretStr = Field(
         SecretStr("amqp://guest:guest@127.0.0.1:5672/lienthong"),
-        description="AMQP address with user, password and virtual host; several, separated by commas, are tried in turn",
+        description="AMQP address with user, password and virtual host; several, comma-separated, are tried in turn",
     )
     management_url: SecretStr = Field(
         SecretStr("http://guest:guest@127.0.0.1:15672"),

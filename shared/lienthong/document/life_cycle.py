@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["STATUS_CODES", "Office", "State", "Step", "StepOutcome", "StatusCode", "step"]
+__all__ = ["STATUS_CODES", "Office", "State", "StatusCode", "Step", "StepOutcome", "step"]
 
 
 class State(StrEnum):

@@ -1,0 +1,3 @@
+"""Service."""
+
+from __future__ import annotations
