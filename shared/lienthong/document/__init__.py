@@ -1,3 +1,3 @@
-"""The pure model: identifiers, agency codes, the life-cycle table, the messages of the wire. Does no input or output."""
+"""The pure model: identifiers, agency codes, the life-cycle table, the messages of the wire. No input or output."""
 
 from __future__ import annotations

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
-from lienthong.errors import Problem
+if TYPE_CHECKING:
+    from lienthong.errors import Problem
 
 __all__ = [
     "Addressee",
@@ -44,7 +45,7 @@ class WireModel(BaseModel):
 
 
 class Lane(StrEnum):
-    """Urgent documents (khẩn, thượng khẩn, hỏa tốc: Decision 28/2018/QĐ-TTg, Art. 6.2) travel in a lane of their own."""
+    """Urgent documents (Decision 28/2018/QĐ-TTg, Art. 6.2: khẩn, thượng khẩn, hỏa tốc) have a lane of their own."""
 
     ORDINARY = "ordinary"
     URGENT = "urgent"
