@@ -10,26 +10,13 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from uuid import UUID
 
     from lienthong.bus.messages import Incoming, Outgoing
+    from lienthong.ledger.rows import Mark
     from lienthong.ledger.unit import Unit
     from lienthong.topology.names import Step
 
-__all__ = ["Handler", "Mark", "Outcome"]
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Names the recorded fact whose outputs an outcome holds; it is marked *forwarded* once they are confirmed.
-
-    Attributes:
-        table: the ledger table of the fact.
-        key: its id.
-    """
-
-    table: str
-    key: UUID
+__all__ = ["Handler", "Outcome"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,119 @@
+"""The door to PostgreSQL: a pool, and one transaction at a time for a batch."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager, contextmanager
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+from lienthong.errors import MisconfiguredError, Unavailable
+from lienthong.ledger.directory import Directory, read_directory, register
+from lienthong.ledger.unit import Unit
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator, Sequence
+
+    from lienthong.ledger.rows import AgencyRow
+
+__all__ = ["Ledger", "translated"]
+
+CONNECT_SECONDS = 10
+STATEMENT_SECONDS = 60
+
+# What passes by itself: the server is away, restarting or full, or two transactions met.
+_PASSING = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.DeadlockDetectedError,
+    asyncpg.SerializationError,
+    asyncpg.LockNotAvailableError,
+    OSError,
+    TimeoutError,
+)
+# What only an operator can mend.
+_LASTING = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.UndefinedTableError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Turn the driver's errors into `Unavailable` or `MisconfiguredError`; others are bugs and pass unchanged."""
+    try:
+        yield
+    except _LASTING as error:
+        raise MisconfiguredError(f"the ledger refuses: {error}. Was `lienthong ledger migrate` run?") from error
+    except _PASSING as error:
+        raise Unavailable(f"the ledger cannot be reached: {type(error).__name__}: {error}") from error
+
+
+class Ledger:
+    """A pool of connections in one role."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+        self._directory = Directory(None, (), ())
+
+    @classmethod
+    async def connect(cls, url: str, *, role: str | None = None, connections: int = 2) -> Ledger:
+        """Open a pool.
+
+        Args:
+            url: address of the database.
+            role: the PostgreSQL role to take, with the least rights a step needs; None stays the user of the address.
+            connections: most connections at once.
+
+        Raises:
+            Unavailable: the server does not answer.
+            MisconfiguredError: it refuses us.
+        """
+        settings = {"application_name": role or "lienthong"} | ({"role": role} if role else {})
+        with translated():
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=connections,
+                timeout=CONNECT_SECONDS,
+                command_timeout=STATEMENT_SECONDS,
+                server_settings=settings,
+            )
+        return cls(pool)
+
+    async def close(self) -> None:
+        """Close every connection; those in use are waited for a moment, then cut."""
+        try:
+            await asyncio.wait_for(self._pool.close(), CONNECT_SECONDS)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def ping(self) -> None:
+        """Ask the server for an answer; raises `Unavailable` when there is none."""
+        with translated():
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+                await connection.execute("select 1")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Unit]:
+        """Open one transaction (READ COMMITTED) with the directory as it is now; it commits when the block ends well.
+
+        Raises:
+            Unavailable: the ledger could not be reached, now or at the commit; whether it committed is then unknown,
+                and recording the same batch again is the right thing to do.
+        """
+        with translated():
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
+                self._directory = await read_directory(connection, self._directory)
+                yield Unit(connection, self._directory)
+
+    async def register(self, agencies: Sequence[AgencyRow]) -> None:
+        """Add agencies to the directory or change them, parents before their children."""
+        with translated():
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
+                await register(connection, agencies)

@@ -1,0 +1,95 @@
+"""The ledger's schema, made by numbered files that are applied once, in order, and never changed afterwards.
+
+``NNNN_pre_what.sql`` runs before the new workers start and must suit the old ones as well; ``NNNN_post_what.sql`` runs
+when no old worker is left.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib import resources
+
+import asyncpg
+
+from lienthong.errors import MisconfiguredError
+from lienthong.ledger.ledger import CONNECT_SECONDS, translated
+
+__all__ = ["Migration", "migrate", "migrations"]
+
+_NAME = re.compile(r"(\d{4})_(pre|post)_\w+\.sql")
+_LOCK = 28_2018
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One file of the schema."""
+
+    name: str
+    sql: str
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its text: an applied file that was changed later is found out."""
+        return sha256(self.sql.encode()).hexdigest()
+
+
+def migrations() -> list[Migration]:
+    """Return every migration in order.
+
+    Raises:
+        ValueError: a file's name does not follow the rule.
+    """
+    found = []
+    for file in resources.files(__package__).joinpath("schema").iterdir():
+        if not _NAME.fullmatch(file.name):
+            raise ValueError(f"{file.name} is no name for a migration")
+        found.append(Migration(file.name, file.read_text(encoding="utf-8")))
+    return sorted(found, key=lambda migration: migration.name)
+
+
+async def migrate(url: str) -> list[str]:
+    """Apply what has not been applied yet, each file in a transaction of its own.
+
+    Args:
+        url: address of the database; its user must be allowed to create tables and roles.
+
+    Returns:
+        The names of the files applied now; empty when the schema was up to date.
+
+    Raises:
+        MisconfiguredError: an applied file has been changed since, or the database is newer than this program.
+        Unavailable: the database does not answer.
+    """
+    with translated():
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+        try:
+            await connection.execute("select pg_advisory_lock($1)", _LOCK)
+            return await _apply(connection)
+        finally:
+            await connection.close()
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
+    await connection.execute(
+        "create table if not exists schema_migration ("
+        "name text primary key, digest text not null, applied_at timestamptz not null default now())"
+    )
+    applied = {
+        row["name"]: row["digest"] for row in await connection.fetch("select name, digest from schema_migration")
+    }
+    known = {migration.name: migration.digest for migration in migrations()}
+    for name, digest in applied.items():
+        if name not in known:
+            raise MisconfiguredError(f"the ledger has migration {name}, which this program does not know: it is newer")
+        if known[name] != digest:
+            raise MisconfiguredError(f"migration {name} was changed after it had been applied")
+    fresh = [migration for migration in migrations() if migration.name not in applied]
+    for migration in fresh:
+        async with connection.transaction():
+            await connection.execute(migration.sql)
+            await connection.execute(
+                "insert into schema_migration (name, digest) values ($1, $2)", migration.name, migration.digest
+            )
+    return [migration.name for migration in fresh]

@@ -1,0 +1,167 @@
+"""What operators and auditors ask of the ledger; nothing here writes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - part of public dataclasses
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID  # noqa: TC003
+
+import asyncpg
+
+from lienthong.ledger.ledger import CONNECT_SECONDS, translated
+from lienthong.ledger.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Feedback", "Reports", "Supervision", "Timing", "UnitRow"]
+
+READER = "lienthong_reader"
+
+
+class Feedback(StrEnum):
+    """How far a unit tells senders what becomes of their documents; the grades of the supervision of January 2019."""
+
+    NOT_CONNECTED = "not-connected"
+    NOTHING_RECEIVED = "nothing-received"
+    NEVER = "never"
+    ARRIVAL_ONLY = "arrival-only"
+    PARTLY = "partly"
+    FULLY = "fully"
+
+
+@dataclass(frozen=True, slots=True)
+class UnitRow:
+    """One supervised unit in a period.
+
+    Attributes:
+        code: its canonical code.
+        name: its name.
+        stage: how far its connection is.
+        connected: whether it has queues.
+        documents: how many documents reached its queue (or its carrier's) in the period.
+        feedback: its grade: `FULLY` when statuses of clerk, leader and officer were seen, `ARRIVAL_ONLY` when only
+            the clerk's were.
+    """
+
+    code: str
+    name: str
+    stage: str
+    connected: bool
+    documents: int
+    feedback: Feedback
+
+
+@dataclass(frozen=True, slots=True)
+class Supervision:
+    """The supervision table of a period."""
+
+    units: tuple[UnitRow, ...]
+
+    @property
+    def total(self) -> int:
+        """How many units are counted."""
+        return len(self.units)
+
+    @property
+    def connected(self) -> int:
+        """How many are connected."""
+        return sum(unit.connected for unit in self.units)
+
+    @property
+    def in_progress(self) -> int:
+        """How many are being connected."""
+        return sum(unit.stage == "in-progress" for unit in self.units)
+
+    @property
+    def receiving(self) -> int:
+        """How many connected units received documents."""
+        return sum(unit.connected and unit.documents > 0 for unit in self.units)
+
+    @property
+    def feeding_back(self) -> int:
+        """How many feed statuses back at all."""
+        return self.count(Feedback.FULLY) + self.count(Feedback.PARTLY) + self.count(Feedback.ARRIVAL_ONLY)
+
+    def count(self, feedback: Feedback) -> int:
+        """Return how many units have this grade."""
+        return Counter(unit.feedback for unit in self.units)[feedback]
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long something took, over a period; seconds, None when nothing was measured."""
+
+    count: int
+    median: float | None
+    p99: float | None
+
+
+class Reports:
+    """The read side of the ledger, on a connection of its own in the reader's role."""
+
+    def __init__(self, connection: asyncpg.Connection[asyncpg.Record]) -> None:
+        self._connection = connection
+
+    @classmethod
+    async def connect(cls, url: str) -> Reports:
+        """Open the connection; raises `Unavailable` or `MisconfiguredError`."""
+        with translated():
+            settings = {"role": READER, "application_name": READER, "default_transaction_read_only": "on"}
+            return cls(await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=settings))
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._connection.close()
+
+    async def supervision(self, since: datetime, until: datetime) -> Supervision:
+        """Return the supervision table for `since` ≤ time < `until`."""
+        rows = await self._fetch("supervision", since, until)
+        return Supervision(
+            tuple(
+                UnitRow(
+                    row["code"],
+                    row["name"],
+                    row["stage"],
+                    row["connected"],
+                    row["documents"],
+                    Feedback(row["feedback"]),
+                )
+                for row in rows
+            )
+        )
+
+    async def totals(self) -> dict[str, int]:
+        """Return the counts of everything recorded, by name."""
+        (row,) = await self._fetch("totals")
+        return dict(row)
+
+    async def timings(self, since: datetime, until: datetime) -> dict[str, Timing]:
+        """Return how long documents took to their delivery queue (`delivery`) and to the first `status` back."""
+        rows = await self._fetch("timings", since, until)
+        return {row["what"]: Timing(row["count"], row["median"], row["p99"]) for row in rows}
+
+    async def documents(self) -> Sequence[asyncpg.Record]:
+        """Return every recorded document: document, sender, document_id, business, user_name, message_id, sha256."""
+        return await self._fetch("recorded_documents")
+
+    async def deliveries(self) -> Sequence[asyncpg.Record]:
+        """Return every recorded delivery: document, addressee, carrier, state."""
+        return await self._fetch("recorded_deliveries")
+
+    async def statuses(self) -> Sequence[asyncpg.Record]:
+        """Return every recorded status: document, addressee, reporter, code, outcome, message_id."""
+        return await self._fetch("recorded_statuses")
+
+    async def story(self, document: UUID) -> list[tuple[datetime, str, dict[str, Any]]]:
+        """Return the history of one document: when, what, facts."""
+        rows = await self._fetch("document_story", document)
+        return [(row["recorded_at"], row["kind"], json.loads(row["facts"])) for row in rows]
+
+    async def _fetch(self, name: str, *arguments: object) -> Sequence[asyncpg.Record]:
+        with translated():
+            return await self._connection.fetch(statement(name), *arguments)

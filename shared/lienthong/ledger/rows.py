@@ -1,0 +1,283 @@
+"""The facts a worker writes and recalls, one class for each row; field names are the ledger's column names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime  # noqa: TC003 - pydantic reads the annotations
+from typing import Any, Literal
+from uuid import UUID  # noqa: TC003
+
+from pydantic import TypeAdapter
+
+__all__ = [
+    "AgencyRow",
+    "AttachmentRow",
+    "DeliveryRow",
+    "DocumentRow",
+    "Mark",
+    "NoticeRow",
+    "QuarantinedRow",
+    "RecordedDelivery",
+    "RecordedDocument",
+    "RecordedRefusal",
+    "RecordedRouting",
+    "RecordedStatus",
+    "RefusalRow",
+    "ReportedDelivery",
+    "RoutingRow",
+    "StatusRow",
+    "SubmissionRow",
+    "VerificationRow",
+    "as_json",
+]
+
+_ANY: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+def as_json(rows: object) -> str:
+    """Return rows as the JSON array a statement takes."""
+    return _ANY.dump_json(rows).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Names a recorded fact that is to be marked *forwarded*.
+
+    Attributes:
+        table: the ledger table of the fact.
+        key: its id.
+    """
+
+    table: Literal["document", "refusal", "verification", "routing", "status", "notice"]
+    key: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionRow:
+    """One AMQP message of an agency."""
+
+    user_name: str
+    message_id: str
+    sha256: str
+    size: int
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AttachmentRow:
+    """One file of a document."""
+
+    document: UUID
+    ordinal: int
+    name: str
+    content_type: str | None
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentRow:
+    """A document that was received."""
+
+    document: UUID
+    sender: str
+    document_id: str
+    business: int
+    user_name: str
+    message_id: str
+    sha256: str
+    size: int
+    subject: str | None
+    code: str | None
+    promulgated_on: date | None
+    type_name: str | None
+    due_on: date | None
+    priority: int
+    lane: str
+    addressees: tuple[str, ...]
+    submitted_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDocument:
+    """What the ledger holds of a document, whoever recorded it."""
+
+    document: UUID
+    sender: str
+    document_id: str
+    business: int
+    user_name: str
+    message_id: str
+    sha256: str
+    size: int
+    lane: str
+    addressees: list[str]
+    received_at: datetime
+    forwarded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusalRow:
+    """What was refused, with every problem."""
+
+    refusal: UUID
+    step: str
+    about: Literal["document", "status"]
+    user_name: str
+    message_id: str
+    document_id: str | None
+    sha256: str
+    problems: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRefusal:
+    """A refusal as the ledger holds it."""
+
+    refusal: UUID
+    about: Literal["document", "status"]
+    user_name: str
+    message_id: str
+    document_id: str | None
+    problems: list[dict[str, Any]]
+    recorded_at: datetime
+    forwarded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarantinedRow:
+    """A message nobody can be answered for."""
+
+    digest: str
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class VerificationRow:
+    """What was found about a document's signatures, and what that rests on."""
+
+    document: UUID
+    verdict: Literal["valid", "invalid", "indeterminate", "unsigned"]
+    reason: str
+    grounds: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryRow:
+    """A document for one addressee."""
+
+    document: UUID
+    addressee: str
+    written: str
+    carrier: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingRow:
+    """That a document was routed or refused, and to whom."""
+
+    document: UUID
+    outcome: Literal["routed", "refused"]
+    deliveries: tuple[DeliveryRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDelivery:
+    """A delivery as the ledger holds it."""
+
+    document: UUID
+    addressee: str
+    written: str
+    carrier: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedRouting:
+    """A routing as the ledger holds it."""
+
+    document: UUID
+    outcome: Literal["routed", "refused"]
+    forwarded_at: datetime | None
+    deliveries: list[RecordedDelivery] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedDelivery:
+    """A delivery that statuses of this batch speak of; locked until the transaction ends."""
+
+    document: UUID
+    addressee: str
+    carrier: str
+    state: str
+    take_back: bool
+    document_id: str
+    sender: str
+    user_name: str
+    business: int
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """A reported status and what became of it at one delivery."""
+
+    status: UUID
+    document: UUID
+    addressee: str
+    reporter: str
+    user_name: str
+    message_id: str
+    sha256: str
+    code: str
+    description: str | None
+    outcome: Literal["applied", "repeated", "illegal"]
+    state_before: str
+    state_after: str
+    reported_at: datetime
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedStatus:
+    """A status as the ledger holds it."""
+
+    status: UUID
+    document: UUID
+    addressee: str
+    code: str
+    outcome: Literal["applied", "repeated", "illegal"]
+    forwarded_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeRow:
+    """That an agency is told something."""
+
+    notice: UUID
+    agency: str
+    kind: Literal["receipt", "refusal", "delivered"]
+    document: UUID | None
+    caused_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class AgencyRow:
+    """An agency of the directory.
+
+    Attributes:
+        code: its canonical code.
+        name: its name.
+        kind: what kind of body it is, free text.
+        stage: how far its connection is; trial and official are connected.
+        parent: the agency above it, where its code does not tell.
+        supervised: whether the supervision of connection and feedback counts it as a unit.
+        codes: further ways to write its code; the canonical one and, for level 1, its old form are known anyway.
+    """
+
+    code: str
+    name: str
+    kind: str = ""
+    stage: Literal["registered", "in-progress", "trial", "official", "suspended"] = "registered"
+    parent: str | None = None
+    supervised: bool = False
+    codes: tuple[str, ...] = ()

@@ -1,0 +1,208 @@
+-- What the workers write. Every batch is one JSON array; rows go in in key order, so that two workers cannot deadlock.
+-- A new fact and its entry are one statement: an entry stands exactly once, for the insert that was the first.
+
+-- name: mark_document
+update document set forwarded_at = m.at
+from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
+where document.document = m.key and document.forwarded_at is null
+
+-- name: mark_refusal
+update refusal set forwarded_at = m.at
+from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
+where refusal.refusal = m.key and refusal.forwarded_at is null
+
+-- name: mark_verification
+update verification set forwarded_at = m.at
+from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
+where verification.document = m.key and verification.forwarded_at is null
+
+-- name: mark_routing
+update routing set forwarded_at = m.at
+from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
+where routing.document = m.key and routing.forwarded_at is null
+
+-- name: mark_status
+update status set forwarded_at = m.at
+from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
+where status.status = m.key and status.forwarded_at is null
+
+-- name: mark_notice
+update notice set forwarded_at = m.at
+from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
+where notice.notice = m.key and notice.forwarded_at is null
+
+-- name: insert_submissions
+insert into submission (user_name, message_id, sha256, size, received_at)
+select user_name, message_id, sha256, size, received_at
+from jsonb_to_recordset($1::jsonb)
+    as r (user_name text, message_id text, sha256 text, size bigint, received_at timestamptz)
+order by user_name, message_id
+on conflict do nothing
+
+-- name: recall_submissions
+select s.user_name, s.message_id, s.sha256
+from submission s
+join unnest($1::text[], $2::text[]) as k (user_name, message_id) using (user_name, message_id)
+
+-- name: insert_documents
+with fact as (
+    insert into document (document, sender, document_id, business, user_name, message_id, sha256, size, subject, code,
+                          promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at)
+    select document, sender, document_id, business, user_name, message_id, sha256, size, subject, code,
+           promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at
+    from jsonb_to_recordset($1::jsonb) as r (
+        document uuid, sender text, document_id text, business smallint, user_name text, message_id text, sha256 text,
+        size bigint, subject text, code text, promulgated_on date, type_name text, due_on date, priority smallint,
+        lane text, addressees text[], submitted_at timestamptz, received_at timestamptz)
+    order by document
+    on conflict do nothing
+    returning *
+)
+insert into entry (kind, document, agency, digest, facts)
+select 'DocumentReceived', document, sender, sha256,
+       jsonb_build_object('document_id', document_id, 'business', business, 'user', user_name,
+                          'message_id', message_id, 'size', size, 'submitted_at', submitted_at,
+                          'received_at', received_at)
+from fact
+
+-- name: insert_attachments
+insert into attachment (document, ordinal, name, content_type, size, sha256)
+select document, ordinal, name, content_type, size, sha256
+from jsonb_to_recordset($1::jsonb)
+    as r (document uuid, ordinal smallint, name text, content_type text, size bigint, sha256 text)
+order by document, ordinal
+on conflict do nothing
+
+-- name: recall_documents
+select document, sender, document_id, business, user_name, message_id, sha256, size, lane, addressees,
+       received_at, forwarded_at
+from document
+where document = any ($1::uuid[])
+
+-- name: insert_refusals
+with fact as (
+    insert into refusal (refusal, step, about, user_name, message_id, document_id, sha256, problems)
+    select refusal, step, about, user_name, message_id, document_id, sha256, problems
+    from jsonb_to_recordset($1::jsonb) as r (
+        refusal uuid, step text, about text, user_name text, message_id text, document_id text, sha256 text,
+        problems jsonb)
+    order by refusal
+    on conflict do nothing
+    returning *
+)
+insert into entry (kind, agency, digest, facts)
+select case about when 'document' then 'DocumentRefused' else 'StatusRefused' end, user_name, sha256,
+       jsonb_build_object('step', step, 'message_id', message_id, 'document_id', document_id, 'problems', problems)
+from fact
+
+-- name: recall_refusals
+select refusal, about, user_name, message_id, document_id, problems, recorded_at, forwarded_at
+from refusal
+where refusal = any ($1::uuid[])
+
+-- name: insert_quarantined
+insert into entry (kind, digest, facts)
+select 'MessageQuarantined', digest, facts
+from jsonb_to_recordset($1::jsonb) as r (digest text, facts jsonb)
+
+-- name: insert_verifications
+with fact as (
+    insert into verification (document, verdict, reason, grounds)
+    select document, verdict, reason, grounds
+    from jsonb_to_recordset($1::jsonb) as r (document uuid, verdict text, reason text, grounds jsonb)
+    order by document
+    on conflict do nothing
+    returning *
+)
+insert into entry (kind, document, facts)
+select 'DocumentVerified', document,
+       jsonb_build_object('verdict', verdict, 'reason', reason, 'grounds', grounds)
+from fact
+
+-- name: recall_verifications
+select document, verdict, forwarded_at from verification where document = any ($1::uuid[])
+
+-- name: insert_routings
+with fact as (
+    insert into routing (document, outcome)
+    select document, outcome
+    from jsonb_to_recordset($1::jsonb) as r (document uuid, outcome text)
+    order by document
+    on conflict do nothing
+    returning document
+), deliveries as (
+    insert into delivery (document, addressee, written, carrier)
+    select document, addressee, written, carrier
+    from jsonb_to_recordset($2::jsonb) as r (document uuid, addressee text, written text, carrier text)
+    where document in (select document from fact)
+    order by document, addressee
+    returning *
+)
+insert into entry (kind, document, agency, facts)
+select 'DeliveryRecorded', document, addressee, jsonb_build_object('written', written, 'carrier', carrier)
+from deliveries
+
+-- name: recall_routings
+select document, outcome, forwarded_at from routing where document = any ($1::uuid[])
+
+-- name: recall_deliveries
+select document, addressee, written, carrier
+from delivery
+where document = any ($1::uuid[])
+order by document, addressee
+
+-- name: lock_reported_deliveries
+select d.document, d.addressee, d.carrier, d.state, d.take_back, doc.document_id, doc.sender, doc.user_name, doc.business
+from delivery d
+join document doc using (document)
+join unnest($1::text[], $2::text[]) as k (sender, document_id)
+    on doc.sender = k.sender and doc.document_id = k.document_id
+order by d.document, d.addressee
+for update of d
+
+-- name: recall_statuses
+select status, document, addressee, code, outcome, forwarded_at from status where status = any ($1::uuid[])
+
+-- name: insert_statuses
+with fact as (
+    insert into status (status, document, addressee, reporter, user_name, message_id, sha256, code, description,
+                        outcome, state_before, state_after, reported_at, received_at)
+    select status, document, addressee, reporter, user_name, message_id, sha256, code, description,
+           outcome, state_before, state_after, reported_at, received_at
+    from jsonb_to_recordset($1::jsonb) as r (
+        status uuid, document uuid, addressee text, reporter text, user_name text, message_id text, sha256 text,
+        code text, description text, outcome text, state_before text, state_after text, reported_at timestamptz,
+        received_at timestamptz)
+    order by status, addressee
+    on conflict do nothing
+    returning *
+)
+insert into entry (kind, document, agency, digest, facts)
+select 'StatusReported', document, reporter, sha256,
+       jsonb_build_object('addressee', addressee, 'code', code, 'outcome', outcome, 'state_before', state_before,
+                          'state_after', state_after, 'message_id', message_id, 'description', description,
+                          'reported_at', reported_at)
+from fact
+
+-- name: update_deliveries
+update delivery d
+set state = r.state, take_back = r.take_back, changed_at = now()
+from jsonb_to_recordset($1::jsonb) as r (document uuid, addressee text, state text, take_back boolean)
+where d.document = r.document and d.addressee = r.addressee
+
+-- name: insert_notices
+with fact as (
+    insert into notice (notice, agency, kind, document, caused_at)
+    select notice, agency, kind, document, caused_at
+    from jsonb_to_recordset($1::jsonb)
+        as r (notice uuid, agency text, kind text, document uuid, caused_at timestamptz)
+    order by notice
+    on conflict do nothing
+    returning *
+)
+insert into entry (kind, document, agency, facts)
+select 'NoticeGiven', document, agency, jsonb_build_object('kind', kind, 'notice', notice)
+from fact
+
+-- name: recall_notices
+select notice, forwarded_at from notice where notice = any ($1::uuid[])

@@ -1,0 +1,77 @@
+-- What people ask of the ledger. Read only.
+
+-- name: supervision
+-- $1, $2: the period; a unit's grade comes from the offices whose work its applied statuses speak of.
+with unit as (
+    select code, name, stage, stage in ('trial', 'official') as connected from agency where supervised
+), received as (
+    select d.addressee as code, count(*) as documents
+    from delivery d join routing r using (document)
+    where r.forwarded_at >= $1 and r.forwarded_at < $2
+    group by d.addressee
+), told as (
+    select s.reporter as code, count(distinct c.office) as offices,
+           bool_or(c.office = 'leader') as leader, bool_or(c.office = 'officer') as officer
+    from status s join status_code c using (code)
+    where s.outcome = 'applied' and c.office is not null and s.recorded_at >= $1 and s.recorded_at < $2
+    group by s.reporter
+)
+select unit.code, unit.name, unit.stage, unit.connected, coalesce(received.documents, 0) as documents,
+       case
+           when not unit.connected then 'not-connected'
+           when received.documents is null then 'nothing-received'
+           when told.offices is null then 'never'
+           when told.offices = 3 then 'fully'
+           when told.leader or told.officer then 'partly'
+           else 'arrival-only'
+       end as feedback
+from unit
+left join received using (code)
+left join told using (code)
+order by unit.code
+
+-- name: totals
+select (select count(*) from document) as documents,
+       (select count(*) from document where forwarded_at is null) as documents_waiting,
+       (select count(*) from routing where outcome = 'routed') as routed,
+       (select count(*) from routing where outcome = 'refused') as refused_by_router,
+       (select count(*) from delivery) as deliveries,
+       (select count(*) from status where outcome = 'applied') as statuses,
+       (select count(*) from status where outcome = 'illegal') as statuses_illegal,
+       (select count(*) from refusal) as refusals,
+       (select count(*) from entry) as entries
+
+-- name: timings
+-- Seconds from the sender's submission to the confirmed delivery queue, and to the first status in its own queue.
+with queued as (
+    select extract(epoch from r.forwarded_at - d.submitted_at) as seconds
+    from document d join routing r using (document)
+    where r.outcome = 'routed' and r.forwarded_at is not null and d.recorded_at >= $1 and d.recorded_at < $2
+), told as (
+    select extract(epoch from min(s.forwarded_at) - d.submitted_at) as seconds
+    from document d join status s using (document)
+    where s.outcome = 'applied' and s.forwarded_at is not null and d.recorded_at >= $1 and d.recorded_at < $2
+    group by d.document, s.addressee
+)
+select 'delivery' as what, count(*) as count,
+       percentile_cont(0.5) within group (order by seconds)::float8 as median,
+       percentile_cont(0.99) within group (order by seconds)::float8 as p99
+from queued
+union all
+select 'status', count(*), percentile_cont(0.5) within group (order by seconds)::float8,
+       percentile_cont(0.99) within group (order by seconds)::float8
+from told
+
+-- name: recorded_documents
+select document, sender, document_id, business, user_name, message_id, sha256 from document order by document
+
+-- name: recorded_deliveries
+select document, addressee, carrier, state from delivery order by document, addressee
+
+-- name: recorded_statuses
+select document, addressee, reporter, code, outcome, message_id
+from status
+order by document, addressee, recorded_at, status
+
+-- name: document_story
+select recorded_at, kind, agency, digest, facts from entry where document = $1 order by recorded_at, entry

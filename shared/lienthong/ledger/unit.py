@@ -1,0 +1,168 @@
+"""One transaction of one batch: marks first, then facts in key order, then the recall of what was there already.
+
+The recall is always a statement of its own after the insert: within one statement the snapshot would hide a row that
+another worker committed in between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lienthong.ledger.rows import (
+    AttachmentRow,
+    DocumentRow,
+    NoticeRow,
+    QuarantinedRow,
+    RecordedDelivery,
+    RecordedDocument,
+    RecordedRefusal,
+    RecordedRouting,
+    RecordedStatus,
+    RefusalRow,
+    ReportedDelivery,
+    RoutingRow,
+    StatusRow,
+    SubmissionRow,
+    VerificationRow,
+    as_json,
+)
+from lienthong.ledger.statements import statement
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+    from datetime import datetime
+    from uuid import UUID
+
+    import asyncpg
+
+    from lienthong.ledger.directory import Directory
+    from lienthong.ledger.rows import Mark
+
+__all__ = ["Unit"]
+
+MARKED_TABLES = ("document", "refusal", "verification", "routing", "status", "notice")
+
+Row = TypeVar("Row")
+
+
+class Unit:
+    """What a worker may do within one transaction; made by `Ledger.transaction`."""
+
+    def __init__(self, connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], directory: Directory) -> None:
+        self._connection = connection
+        self.directory = directory
+        """The agencies, as of the begin of this transaction."""
+
+    async def mark_forwarded(self, marks: Iterable[tuple[Mark, datetime]]) -> None:
+        """Mark facts forwarded.
+
+        Args:
+            marks: the facts, each with the time at which the broker had confirmed everything it caused.
+        """
+        by_table: dict[str, dict[UUID, datetime]] = defaultdict(dict)
+        for mark, at in marks:
+            by_table[mark.table].setdefault(mark.key, at)
+        for table in MARKED_TABLES:
+            if keys := sorted(by_table[table].items()):
+                await self._connection.execute(
+                    statement(f"mark_{table}"), [key for key, _ in keys], [at for _, at in keys]
+                )
+
+    async def record_submissions(self, rows: Sequence[SubmissionRow]) -> dict[tuple[str, str], str]:
+        """Record submissions; return for each (user, message id) the SHA-256 it was first seen with."""
+        await self._insert("insert_submissions", rows)
+        users, messages = [row.user_name for row in rows], [row.message_id for row in rows]
+        found = await self._connection.fetch(statement("recall_submissions"), users, messages)
+        return {(row["user_name"], row["message_id"]): row["sha256"] for row in found}
+
+    async def record_documents(
+        self, rows: Sequence[DocumentRow], attachments: Sequence[AttachmentRow]
+    ) -> dict[UUID, RecordedDocument]:
+        """Record documents with their attachments; return what the ledger holds of each, new or not."""
+        await self._insert("insert_documents", rows)
+        recalled = await self.documents({row.document for row in rows})
+        first = {row.document for row in rows if recalled[row.document].sha256 == row.sha256}
+        await self._insert("insert_attachments", [row for row in attachments if row.document in first])
+        return recalled
+
+    async def documents(self, keys: Collection[UUID]) -> dict[UUID, RecordedDocument]:
+        """Return what the ledger holds of these documents."""
+        return {row.document: row for row in await self._recall("recall_documents", keys, RecordedDocument)}
+
+    async def record_refusals(self, rows: Sequence[RefusalRow]) -> dict[UUID, RecordedRefusal]:
+        """Record refusals; return each as it was first recorded."""
+        await self._insert("insert_refusals", rows)
+        return await self.refusals({row.refusal for row in rows})
+
+    async def refusals(self, keys: Collection[UUID]) -> dict[UUID, RecordedRefusal]:
+        """Return those of these refusals that are recorded."""
+        return {row.refusal: row for row in await self._recall("recall_refusals", keys, RecordedRefusal)}
+
+    async def record_quarantined(self, rows: Sequence[QuarantinedRow]) -> None:
+        """Record messages that nobody can be answered for; a redelivered one is recorded again."""
+        await self._insert("insert_quarantined", rows)
+
+    async def record_verifications(self, rows: Sequence[VerificationRow]) -> dict[UUID, bool]:
+        """Record verdicts; return for each document whether its verdict has been forwarded."""
+        await self._insert("insert_verifications", rows)
+        found = await self._connection.fetch(statement("recall_verifications"), [row.document for row in rows])
+        return {row["document"]: row["forwarded_at"] is not None for row in found}
+
+    async def record_routings(self, rows: Sequence[RoutingRow]) -> dict[UUID, RecordedRouting]:
+        """Record routings with their deliveries; return each as it was first recorded."""
+        deliveries = [delivery for row in rows for delivery in row.deliveries]
+        await self._insert("insert_routings", rows, as_json(deliveries))
+        return await self.routings({row.document for row in rows})
+
+    async def routings(self, keys: Collection[UUID]) -> dict[UUID, RecordedRouting]:
+        """Return those of these routings that are recorded, with their deliveries."""
+        found = {row.document: row for row in await self._recall("recall_routings", keys, RecordedRouting)}
+        for delivery in await self._recall("recall_deliveries", keys, RecordedDelivery):
+            found[delivery.document].deliveries.append(delivery)
+        return found
+
+    async def lock_reported_deliveries(self, keys: Collection[tuple[str, str]]) -> list[ReportedDelivery]:
+        """Return the deliveries of these (sender, DocumentId), locked, whatever their business type."""
+        ordered = sorted(keys)
+        found = await self._connection.fetch(
+            statement("lock_reported_deliveries"),
+            [sender for sender, _ in ordered],
+            [document_id for _, document_id in ordered],
+        )
+        return [ReportedDelivery(**row) for row in found]
+
+    async def statuses(self, keys: Collection[UUID]) -> list[RecordedStatus]:
+        """Return those of these statuses that are recorded, a row for each delivery they were about."""
+        return await self._recall("recall_statuses", keys, RecordedStatus)
+
+    async def record_statuses(self, rows: Sequence[StatusRow]) -> None:
+        """Record statuses that `statuses` did not return; the deliveries must be locked."""
+        await self._insert("insert_statuses", rows)
+
+    async def update_deliveries(self, rows: Sequence[ReportedDelivery]) -> None:
+        """Write the state and take-back of locked deliveries."""
+        await self._insert("update_deliveries", rows)
+
+    async def record_notices(self, rows: Sequence[NoticeRow]) -> dict[UUID, bool]:
+        """Record notices; return for each whether it has been sent."""
+        await self._insert("insert_notices", rows)
+        found = await self._connection.fetch(statement("recall_notices"), [row.notice for row in rows])
+        return {row["notice"]: row["forwarded_at"] is not None for row in found}
+
+    async def _insert(self, name: str, rows: Sequence[object], *more: str) -> None:
+        if rows:
+            await self._connection.execute(statement(name), as_json(rows), *more)
+
+    async def _recall(self, name: str, keys: Collection[UUID], row_type: type[Row]) -> list[Row]:
+        if not keys:
+            return []
+        names = {field.name for field in fields(row_type)}  # type: ignore[arg-type]
+        found = await self._connection.fetch(statement(name), sorted(keys))
+        return [row_type(**{key: _value(key, value) for key, value in row.items() if key in names}) for row in found]
+
+
+def _value(column: str, value: Any) -> Any:
+    return json.loads(value) if column == "problems" else value
