@@ -52,16 +52,19 @@ class Lane(StrEnum):
 
 
 class DocumentToVerify(WireModel):
-    """ingest → signature-verify: judge this document."""
+    """ingest → signature-verify: judge this document; `user` is who published it, as the broker validated."""
 
     document: UUID
+    sha256: str
     user: str
+    lane: Lane = Lane.ORDINARY
 
 
 class DocumentToRoute(WireModel):
     """signature-verify → router: deliver this document."""
 
     document: UUID
+    sha256: str
 
 
 class ProblemModel(BaseModel):

@@ -1,0 +1,101 @@
+"""What handlers share: how a fact leaves for the next step, and how a refusal is recorded and answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+from lienthong.bus.messages import Outgoing
+from lienthong.document.ids import derive
+from lienthong.document.messages import DocumentToRoute, DocumentToVerify, Lane, NoticeToSend, ProblemModel, Refused
+from lienthong.ledger.rows import Mark, RecordedRefusal, RefusalRow
+from lienthong.topology.names import QUARANTINE, WORK, Header, Step, work_key
+from lienthong.worker.handler import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from lienthong.bus.messages import Incoming
+    from lienthong.errors import Problem
+    from lienthong.ledger.unit import Unit
+
+__all__ = ["quarantine", "refusal_row", "refuse", "to_notifier", "to_router", "to_signature_verify"]
+
+
+def to_signature_verify(message: DocumentToVerify) -> Outgoing:
+    """Return what asks signature-verify to judge a document, in the document's lane."""
+    return _work(Step.SIGNATURE_VERIFY, message.lane, message.document, message.encode())
+
+
+def to_router(message: DocumentToRoute, lane: Lane) -> Outgoing:
+    """Return what asks the router to deliver a document."""
+    return _work(Step.ROUTER, lane, message.document, message.encode())
+
+
+def to_notifier(message: NoticeToSend) -> Outgoing:
+    """Return what asks the notifier to tell an agency something."""
+    return _work(Step.NOTIFIER, Lane.ORDINARY, message.notice_id, message.encode())
+
+
+def quarantine(message: Incoming, digest: str, reason: str) -> Outgoing:
+    """Return the message on its way to the quarantine queue, for an operator to look at."""
+    return Outgoing(
+        exchange=QUARANTINE,
+        routing_key=QUARANTINE,
+        message_id=str(derive("quarantine", message.message_id, digest)),
+        body=message.body,
+        content_type=message.content_type or "application/octet-stream",
+        headers={Header.REASON: reason, "original-routing-key": message.routing_key},
+    )
+
+
+def refusal_row(
+    step: Step,
+    about: Literal["document", "status"],
+    message: Incoming,
+    digest: str,
+    problems: Iterable[Problem],
+    document_id: str | None = None,
+) -> RefusalRow:
+    """Return the row of a refused message; its id is derived from who sent what under which id."""
+    user, message_id = message.user_id or "", message.message_id or ""
+    return RefusalRow(
+        derive("refusal", step, user, message_id, digest),
+        step,
+        about,
+        user,
+        message_id,
+        document_id,
+        digest,
+        [_as_dict(problem) for problem in problems],
+    )
+
+
+async def refuse(unit: Unit, rows: Sequence[RefusalRow]) -> dict[UUID, Outcome]:
+    """Record refusals and return, by their ids, what has to leave for each: nothing when its sender was told before."""
+    recorded = await unit.record_refusals(rows)
+    return {key: _answer(refusal) for key, refusal in recorded.items()}
+
+
+def _answer(refusal: RecordedRefusal) -> Outcome:
+    if refusal.forwarded_at is not None:
+        return Outcome()
+    notice = Refused(
+        about=refusal.about,
+        submission_message_id=refusal.message_id,
+        document_id=refusal.document_id,
+        problems=tuple(ProblemModel.model_validate(problem) for problem in refusal.problems),
+        refused_at=refusal.recorded_at,
+    )
+    message = NoticeToSend(
+        notice_id=refusal.refusal, agency=refusal.user_name, notice=notice, caused_at=refusal.recorded_at
+    )
+    return Outcome((to_notifier(message),), Mark("refusal", refusal.refusal))
+
+
+def _as_dict(problem: Problem) -> dict[str, Any]:
+    return ProblemModel.of(problem).model_dump()
+
+
+def _work(step: Step, lane: Lane, subject: UUID, body: bytes) -> Outgoing:
+    return Outgoing(WORK, work_key(step, lane), str(derive("work", step, subject)), body)
