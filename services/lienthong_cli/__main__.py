@@ -1,0 +1,26 @@
+"""The command `lienthong`: its groups of commands, assembled."""
+
+from __future__ import annotations
+
+import typer
+
+from lienthong_cli import edxml
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="lienthong",
+    help="Liên Thông: trục liên thông văn bản mở / an open exchange for signed official documents.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(edxml.app, name="edxml")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()
