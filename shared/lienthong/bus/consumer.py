@@ -1,0 +1,297 @@
+"""Messages in: one channel a queue, taken in batches, acknowledged in batches.
+
+Delivery tags count per channel and die with it. So all channels of one `consume` live on one connection and share its
+fate: when any of them is lost, all are, nothing taken from them can be acknowledged any more, and the broker delivers
+it again. Nothing is consumed again behind the caller's back.
+
+A message that kills the process must not take its neighbours to the delivery limit with it. Redelivered messages are
+therefore taken in halves, down to singles, by how often they came back; and so few are prefetched: a consumer starts
+with one message, and gets its whole prefetch only when that one is fresh (returned messages come back to the head).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from pamqp import commands
+
+from lienthong.bus.errors import ConnectionLost
+from lienthong.bus.link import BROKER_TROUBLE, describe
+from lienthong.bus.messages import Incoming
+from lienthong.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import aiormq
+    from aiormq.abc import DeliveredMessage
+
+    from lienthong.bus.link import Link
+
+__all__ = ["Consumer", "fill"]
+
+log = logging.getLogger(__name__)
+
+RPC_SECONDS = 10.0
+MOST_HALVINGS = 30
+
+
+def fill(lanes: Sequence[deque[Incoming]], limit: int) -> list[Incoming]:
+    """Take a batch from the front of lanes.
+
+    The first lane is served first, but a quarter of the batch is kept for the others when they hold something. A
+    message that came back ``n`` times allows a batch of ``limit / 2**n`` only, and of one in the end.
+
+    Args:
+        lanes: waiting messages, first lane first; what is taken is removed.
+        limit: most messages in the batch, at least 1.
+    """
+    batch: list[Incoming] = []
+    allowed = limit
+    kept = min(limit // 4, sum(map(len, lanes[1:])))
+    for position, lane in enumerate(lanes):
+        while lane:
+            room = min(allowed, max(1, limit >> min(lane[0].delivery_count, MOST_HALVINGS)))
+            if len(batch) >= (room if position else max(1, room - kept)):
+                break
+            allowed = room
+            batch.append(lane.popleft())
+    return batch
+
+
+class _Lane:
+    """One queue's consumer on a channel of its own."""
+
+    def __init__(self, consumer: Consumer, queue: str, channel: aiormq.Channel) -> None:
+        self.queue = queue
+        self.channel = channel
+        self.waiting: deque[Incoming] = deque()
+        self.last_tag = 0
+        self.overlooked = False
+        self._consumer = consumer
+        self._consumer_tag: str | None = None
+        self._prefetch = 0
+        channel.closing.add_done_callback(self._on_closed)
+        channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
+
+    async def prefetch(self, count: int) -> None:
+        """Consume with this prefetch; an earlier consumer of this lane ends, its messages and tags stay valid."""
+        async with asyncio.timeout(RPC_SECONDS):
+            await self.cancel()
+            await self.channel.basic_qos(prefetch_count=count)
+            consuming = await self.channel.basic_consume(self.queue, self._receive)
+        self._consumer_tag = consuming.consumer_tag
+        self._prefetch = count
+
+    async def cancel(self) -> None:
+        """Stop deliveries; returns when the last one is in."""
+        if self._consumer_tag is not None:
+            tag, self._consumer_tag = self._consumer_tag, None
+            await self.channel.basic_cancel(tag)
+
+    async def widen(self, full: int, taken: Sequence[Incoming]) -> None:
+        """Prefetch as much as the messages just seen allow, never less than before."""
+        seen = [message.delivery_count for message in (*taken, *self.waiting)]
+        if not seen or self._prefetch >= full:
+            return
+        allowed = max(1, full >> min(max(seen), MOST_HALVINGS))
+        if allowed > self._prefetch:
+            await self.prefetch(allowed)
+
+    async def give_back(self) -> None:
+        """Return to the queue what nobody has taken."""
+        while self.waiting:
+            await self.channel.basic_nack(self.waiting.pop().tag, requeue=True)
+
+    async def _receive(self, delivered: DeliveredMessage) -> None:
+        try:
+            message = _incoming(self.queue, delivered)
+        except Exception as error:  # noqa: BLE001 - whatever it is, a hole in the tags must not be acked over
+            self._consumer.lose(f"a message of {self.queue} cannot be read: {describe(error)}", self)
+            return
+        if message.tag != self.last_tag + 1:
+            self._consumer.lose(f"delivery tags of {self.queue} jump from {self.last_tag} to {message.tag}", self)
+            return
+        self.last_tag = message.tag
+        self.waiting.append(message)
+        self._consumer.wake()
+
+    def _on_closed(self, closing: asyncio.Future[Any]) -> None:
+        error = None if closing.cancelled() else closing.exception()
+        self._consumer.lose(f"the channel of {self.queue} closed: {describe(error) if error else 'no reason'}", self)
+
+    def _on_cancelled(self, _frame: commands.Basic.Cancel) -> None:
+        self._consumer.lose(f"the broker cancelled the consumer of {self.queue}", self)
+
+
+class Consumer:
+    """Consumes queues over one `Link`, for one task."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+        self._lanes: dict[str, _Lane] = {}
+        self._full = 0
+        self._lost: str | None = "nothing is consumed yet"
+        self._cancelled = False
+        self._wake = asyncio.Event()
+
+    @property
+    def connected(self) -> bool:
+        """Whether messages can arrive."""
+        return self._lost is None and self._link.is_open
+
+    async def start(self, queues: Sequence[str], *, prefetch: int, within: float) -> None:
+        """Consume queues, the one served first in front; what was taken before can no longer be acknowledged.
+
+        Args:
+            queues: their names; nothing is declared.
+            prefetch: most messages of one queue that are delivered and not acknowledged.
+            within: how long to try to connect, in seconds.
+
+        Raises:
+            Unavailable: the broker, or one of the queues, cannot be reached.
+        """
+        self._cancelled = False
+        self.lose("consumed anew")
+        await self._link.close()
+        lanes: dict[str, _Lane] = {}
+        self._lanes, self._full, self._lost = lanes, prefetch, None
+        try:
+            for queue in queues:
+                lanes[queue] = _Lane(self, queue, await self._link.channel(confirms=False, within=within))
+                await lanes[queue].prefetch(1)
+        except BROKER_TROUBLE as error:
+            self.lose(describe(error))
+            await self._link.cut()
+            raise Unavailable(f"cannot consume {', '.join(queues)}: {describe(error)}") from error
+        except BaseException:
+            self.lose("consuming was given up")
+            raise
+
+    async def take(self, limit: int, *, timeout: float | None) -> list[Incoming]:  # noqa: ASYNC109 - an answer, no error
+        """Return waiting messages, at least one; see `fill` for which.
+
+        Args:
+            limit: most messages.
+            timeout: how long to wait for the first one, in seconds; None waits for ever.
+
+        Returns:
+            Empty after the timeout, or once `cancel` was called.
+
+        Raises:
+            ConnectionLost: everything taken and not acknowledged will be delivered again.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = None if timeout is None else loop.time() + timeout
+        while True:
+            # Cleared before looking, nothing awaited in between: else a message that arrives now wakes nobody.
+            self._wake.clear()
+            self._check()
+            if self._cancelled:
+                return []
+            if any(lane.waiting for lane in self._lanes.values()):
+                break
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._wake.wait()
+            except TimeoutError:
+                return []
+        # A redelivered message that asks for a small batch would never be reached behind a busy first lane.
+        lanes = sorted(self._lanes.values(), key=lambda lane: not lane.overlooked)
+        batch = fill([lane.waiting for lane in lanes], limit)
+        served = {message.queue for message in batch}
+        for lane in lanes:
+            lane.overlooked = bool(lane.waiting) and lane.queue not in served
+        await self._widen(batch)
+        return batch
+
+    async def ack_through(self, queue: str, tag: int) -> None:
+        """Acknowledge everything taken from a queue up to and including a delivery tag.
+
+        Raises:
+            ConnectionLost: it will be delivered again.
+        """
+        self._check()
+        lane = self._lanes[queue]
+        if not 0 < tag <= lane.last_tag:
+            raise ValueError(f"{queue} has delivered nothing with tag {tag}")
+        try:
+            async with asyncio.timeout(RPC_SECONDS):
+                await lane.channel.basic_ack(tag, multiple=True)
+        except BROKER_TROUBLE as error:
+            self.lose(f"cannot acknowledge: {describe(error)}")
+            raise self._loss() from error
+
+    async def cancel(self) -> None:
+        """Stop deliveries and give back what was not taken; what was taken can still be acknowledged."""
+        self._cancelled = True
+        self._wake.set()
+        try:
+            async with asyncio.timeout(RPC_SECONDS):
+                for lane in self._lanes.values() if self._lost is None else ():
+                    await lane.cancel()
+                    await lane.give_back()
+        except BROKER_TROUBLE as error:
+            # The broker takes everything back when the connection ends.
+            self.lose(describe(error))
+
+    def wake(self) -> None:
+        """Let `take` look again."""
+        self._wake.set()
+
+    def lose(self, reason: str, lane: _Lane | None = None) -> None:
+        """Note that every delivery tag is void; a lane of an earlier connection no longer counts."""
+        if self._lost is None and (lane is None or self._lanes.get(lane.queue) is lane):
+            self._lost = reason
+            for each in self._lanes.values():
+                each.waiting.clear()
+            self._wake.set()
+
+    def _check(self) -> None:
+        if self._lost is None and not self._link.is_open:
+            self.lose("the connection is closed")
+        if self._lost is not None:
+            raise self._loss()
+
+    def _loss(self) -> ConnectionLost:
+        return ConnectionLost(f"no messages can be taken: {self._lost}")
+
+    async def _widen(self, batch: Sequence[Incoming]) -> None:
+        try:
+            for queue, lane in self._lanes.items():
+                await lane.widen(self._full, [message for message in batch if message.queue == queue])
+        except BROKER_TROUBLE as error:
+            self.lose(describe(error))
+            raise self._loss() from error
+
+
+def _incoming(queue: str, delivered: DeliveredMessage) -> Incoming:
+    deliver = delivered.delivery
+    if not isinstance(deliver, commands.Basic.Deliver) or deliver.delivery_tag is None:
+        raise TypeError(f"{type(deliver).__name__} is no delivery")
+    properties = delivered.header.properties
+    headers = dict(properties.headers or {})
+    return Incoming(
+        queue=queue,
+        tag=deliver.delivery_tag,
+        body=delivered.body,
+        message_id=properties.message_id or None,
+        user_id=properties.user_id or None,
+        routing_key=deliver.routing_key or "",
+        headers=headers,
+        content_type=properties.content_type or None,
+        type=properties.message_type or None,
+        delivery_count=_delivery_count(headers.get("x-delivery-count"), redelivered=bool(deliver.redelivered)),
+        received_at=datetime.now(UTC),
+    )
+
+
+def _delivery_count(header: object, *, redelivered: bool) -> int:
+    # A publisher can write the header; the flag is the broker's own.
+    if not redelivered or not isinstance(header, int):
+        return 0
+    return max(0, header)

@@ -1,0 +1,185 @@
+"""One connection to the broker: opened over a list of addresses, opened again when it is lost, cut when it hangs."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import aiormq
+from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from pamqp.exceptions import PAMQPException
+from yarl import URL
+
+from lienthong.bus.backoff import Backoff
+from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+
+__all__ = ["BROKER_TROUBLE", "Link", "addresses_of", "describe"]
+
+log = logging.getLogger(__name__)
+
+CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 5.0
+
+BROKER_TROUBLE: tuple[type[Exception], ...] = (
+    aiormq.AMQPError,
+    aiormq.ChannelInvalidStateError,
+    PAMQPException,
+    OSError,
+    TimeoutError,
+    EOFError,
+)
+"""What the client library raises when the connection or a channel is in trouble."""
+
+# It also raises RuntimeError where it finds the connection closed before it began.
+_OPENING_TROUBLE: tuple[type[Exception], ...] = (*BROKER_TROUBLE, RuntimeError)
+_LOGIN_REFUSED = (aiormq.AuthenticationError, aiormq.ProbableAuthenticationError)
+
+
+def addresses_of(urls: str) -> tuple[URL, ...]:
+    """Return the addresses in a comma-separated list; raises `MisconfiguredError` when one is no AMQP address."""
+    addresses = tuple(URL(text.strip()) for text in urls.split(",") if text.strip())
+    if not addresses or any(url.scheme not in {"amqp", "amqps"} or not url.host for url in addresses):
+        raise MisconfiguredError("the broker's address must look like amqp://user:password@host:5672/vhost")
+    return addresses
+
+
+def describe(error: BaseException) -> str:
+    """Return what happened on one line, also for errors whose text is empty."""
+    return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+
+
+class _CuttableTransport(TransportFactory):
+    """Opens the socket as the library would, and remembers it: a connection that hangs can only be ended from below."""
+
+    def __init__(self, *, secure: bool) -> None:
+        self._factory: TransportFactory = TLSTransportFactory() if secure else TCPTransportFactory()
+        self.transport: asyncio.WriteTransport | None = None
+
+    async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await self._factory.create(url, **kwargs)
+        self.transport = writer.transport
+        return reader, writer
+
+
+class Link:
+    """One connection to the broker, which its user opens again by asking for it."""
+
+    def __init__(self, addresses: tuple[URL, ...], *, name: str, heartbeat_seconds: int) -> None:
+        self._addresses = tuple(url.update_query(heartbeat=heartbeat_seconds) for url in addresses)
+        self._name = name
+        self._opening = asyncio.Lock()
+        self._connection: aiormq.Connection | None = None
+        self._transport: asyncio.WriteTransport | None = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection stands, as far as its reader and writer know."""
+        return self._connection is not None and self._connection.is_opened
+
+    async def channel(self, *, confirms: bool, within: float) -> aiormq.Channel:
+        """Open a channel, and the connection first when there is none.
+
+        Args:
+            confirms: whether the broker shall confirm publishes; a message it cannot route then raises.
+            within: how long to try, in seconds.
+
+        Raises:
+            Unavailable: no broker answered in time.
+            MisconfiguredError: every broker that answered refused our user.
+        """
+        connection = await self._open(within)
+        try:
+            async with asyncio.timeout(min(within, CONNECT_SECONDS)):
+                channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+        except _OPENING_TROUBLE as error:
+            await self.cut()
+            raise Unavailable(f"cannot open a channel: {describe(error)}") from error
+        assert isinstance(channel, aiormq.Channel)
+        return channel
+
+    async def open(self, *, within: float) -> None:
+        """Open the connection unless it stands; raises like `channel`."""
+        await self._open(within)
+
+    async def keep_open(self) -> NoReturn:
+        """Open the connection again whenever it is lost, until cancelled."""
+        backoff = Backoff()
+        while True:
+            try:
+                connection = await self._open(CONNECT_SECONDS)
+            except LienThongError as error:
+                log.warning("%s: %s", self._name, describe(error))
+            else:
+                backoff.reset()
+                await asyncio.wait([connection.closing])
+            await asyncio.sleep(backoff.next())
+
+    async def _open(self, within: float) -> aiormq.Connection:
+        async with self._opening:
+            if self._connection is not None and self._connection.is_opened:
+                return self._connection
+            return await self._connect(within)
+
+    async def _connect(self, within: float) -> aiormq.Connection:
+        deadline = asyncio.get_running_loop().time() + within
+        backoff = Backoff()
+        while True:
+            failures: list[Exception] = []
+            for address in self._addresses:
+                remaining = deadline - asyncio.get_running_loop().time()
+                try:
+                    return await self._connect_to(address, min(CONNECT_SECONDS, max(remaining, 0.1)))
+                except _OPENING_TROUBLE as error:
+                    failures.append(error)
+            if all(isinstance(error, _LOGIN_REFUSED) for error in failures):
+                raise MisconfiguredError(f"the broker refuses our user: {describe(failures[0])}")
+            delay = backoff.next()
+            if asyncio.get_running_loop().time() + delay > deadline:
+                reasons = "; ".join(map(describe, failures))
+                raise Unavailable(f"no broker answers ({reasons})") from failures[-1]
+            await asyncio.sleep(delay)
+
+    async def _connect_to(self, address: URL, seconds: float) -> aiormq.Connection:
+        transport = _CuttableTransport(secure=address.scheme == "amqps")
+        connection = aiormq.Connection(
+            address, transport_factory=transport, client_properties={"connection_name": self._name}
+        )
+        try:
+            async with asyncio.timeout(seconds):
+                await connection.connect()
+        except BaseException:
+            if transport.transport is not None:
+                transport.transport.abort()
+            raise
+        self._connection, self._transport = connection, transport.transport
+        return connection
+
+    async def cut(self) -> None:
+        """End a connection that no longer answers: no farewell, everything under way on it fails."""
+        connection, transport = self._connection, self._transport
+        self._connection = self._transport = None
+        if connection is not None and transport is not None:
+            transport.abort()
+            await _bounded(connection.close(aiormq.ConnectionClosed(0, "cut")))
+
+    async def close(self) -> None:
+        """End the connection; what hangs is cut."""
+        connection, transport = self._connection, self._transport
+        self._connection = self._transport = None
+        if connection is not None and connection.is_opened:
+            await _bounded(connection.close(aiormq.ConnectionClosed(0, "closed by us")))
+        if transport is not None:
+            transport.abort()
+
+
+async def _bounded(closing: Awaitable[None]) -> None:
+    # Whatever closing reports, the connection is of no use afterwards.
+    with contextlib.suppress(*_OPENING_TROUBLE):
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await closing
