@@ -1,0 +1,244 @@
+"""RabbitMQ and PostgreSQL as private child processes on free loopback ports."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lienthong.errors import MisconfiguredError, Unavailable
+from lienthong.testing import debian
+from lienthong.testing.answers import BrokerAddress, LedgerAddress, Server
+from lienthong.testing.processes import Family, free_ports, private_folder, run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from lienthong.testing.processes import Process
+
+__all__ = ["BROKER_CONF", "ERLANG_ARGUMENTS", "LEDGER_CONF", "native_broker", "native_ledger"]
+
+BROKER_CONF = Path(__file__).with_name("rabbitmq.conf")
+"""``deploy/rabbitmq/rabbitmq.conf``."""
+LEDGER_CONF = Path(__file__).with_name("postgresql.conf")
+"""``deploy/postgres/postgresql.conf``."""
+
+ERLANG_ARGUMENTS = "+sbwt none +sbwtdcpu none +sbwtdio none"
+"""Erlang's schedulers sleep instead of spinning: on a few cores the spinning is taken from everybody else."""
+
+EPMD_SECONDS = 5.0
+RABBITMQ_FOLDERS = Path("/usr/lib/rabbitmq/lib")
+POSTGRESQL_FOLDERS = Path("/usr/lib/postgresql")
+
+
+@contextmanager
+def native_broker(folder: Path) -> Iterator[Server[BrokerAddress]]:
+    """Start a RabbitMQ node with the management API under `folder`; it is not ready yet when the block begins.
+
+    Raises:
+        MisconfiguredError: RabbitMQ is neither installed nor can be installed.
+        Unavailable: it could not be started.
+    """
+    programs = _found(_rabbitmq_programs, "rabbitmq-server", "RabbitMQ")
+    amqp, management, distribution, epmd = free_ports(4)
+    user, password = "lienthong-admin", secrets.token_urlsafe(18)
+    with (
+        private_folder("rabbitmq", folder) as home,
+        # Nothing in this node is worth an orderly stop, which takes six seconds with the management plugin of 3.10.
+        Family(home, stop_signal=signal.SIGKILL) as family,
+    ):
+        environment = _broker_environment(home, distribution, epmd)
+        environment |= {"RABBITMQ_DEFAULT_USER": user, "RABBITMQ_DEFAULT_PASS": password}
+        _write_broker_files(home, amqp, management)
+        # Without this one the node would start a shared one that outlives it.
+        daemon = family.start(
+            [_epmd(programs), "-port", str(epmd), "-address", "127.0.0.1"],
+            log=home / "epmd.log",
+            environment=environment,
+        )
+        _await_port(epmd, daemon)
+        # The script itself, not Debian's /usr/sbin/rabbitmq-server, which insists on the user "rabbitmq".
+        node = family.start([str(programs / "rabbitmq-server")], log=home / "node.log", environment=environment)
+        address = BrokerAddress(
+            f"amqp://{user}:{password}@127.0.0.1:{amqp}", f"http://{user}:{password}@127.0.0.1:{management}"
+        )
+        yield Server(address, "natively", node.failure)
+
+
+@contextmanager
+def native_ledger(folder: Path) -> Iterator[Server[LedgerAddress]]:
+    """Start a PostgreSQL server under `folder`; it is not ready yet when the block begins.
+
+    Root may not run PostgreSQL: then it runs as user ``postgres``, or ``nobody`` where that does not exist.
+
+    Raises:
+        MisconfiguredError: PostgreSQL is neither installed nor can be installed.
+        Unavailable: it could not be started.
+    """
+    programs = _found(_postgresql_programs, "postgresql", "PostgreSQL")
+    user, group = _ledger_owner() if os.geteuid() == 0 else (None, None)
+    (port,) = free_ports(1)
+    password = secrets.token_urlsafe(18)
+    with (
+        private_folder("postgresql", folder, user=user, group=group) as home,
+        Family(home, stop_signal=signal.SIGINT) as family,
+    ):
+        _owned_file(home / "password", password, user)
+        _owned_file(home / "postgresql.conf", LEDGER_CONF.read_text(encoding="utf-8"), user)
+        run(
+            [
+                str(programs / "initdb"),
+                f"--pgdata={home / 'data'}",
+                "--username=postgres",
+                f"--pwfile={home / 'password'}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+            folder=home,
+            user=user,
+            group=group,
+        )
+        settings = {
+            "config_file": home / "postgresql.conf",
+            "listen_addresses": "127.0.0.1",
+            "port": port,
+            "unix_socket_directories": "",
+        }
+        server = family.start(
+            [
+                str(programs / "postgres"),
+                "-D",
+                str(home / "data"),
+                *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
+            ],
+            log=_owned_file(home / "server.log", "", user),
+            environment={"PATH": os.defpath, "HOME": str(home), "LC_ALL": "C.UTF-8"},
+            user=user,
+            group=group,
+        )
+        address = LedgerAddress(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
+        yield Server(address, "natively", server.failure)
+
+
+def _found(find: Callable[[], Path | None], package: str, name: str) -> Path:
+    """Return the folder of a server's programs, installing its Debian package when need be."""
+    if found := find():
+        return found
+    debian.install(package, purpose=name)
+    if found := find():
+        return found
+    raise MisconfiguredError(f"{name}: package {package} is installed, but its programs are not where Debian has them")
+
+
+def _rabbitmq_programs() -> Path | None:
+    return _newest(RABBITMQ_FOLDERS.glob("rabbitmq_server-*/sbin"), "rabbitmq-server")
+
+
+def _postgresql_programs() -> Path | None:
+    if chosen := os.environ.get("PG_BIN"):
+        if not (Path(chosen) / "initdb").exists():
+            raise MisconfiguredError(f"PG_BIN={chosen}: there is no initdb in that folder")
+        return Path(chosen)
+    if found := _newest(POSTGRESQL_FOLDERS.glob("*/bin"), "initdb"):
+        return found
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+def _newest(folders: Iterator[Path], program: str) -> Path | None:
+    """Return the folder with the highest version in its name that has the program."""
+
+    def version(folder: Path) -> tuple[int, ...]:
+        return tuple(int(digits) for digits in "".join(c if c.isdigit() else " " for c in folder.parent.name).split())
+
+    return max((folder for folder in folders if (folder / program).exists()), key=version, default=None)
+
+
+def _epmd(programs: Path) -> str:
+    found = shutil.which("epmd") or next(map(str, Path("/usr/lib/erlang").glob("erts-*/bin/epmd")), None)
+    if not found:
+        raise MisconfiguredError(f"RabbitMQ is in {programs}, but Erlang's epmd is not on the PATH")
+    return found
+
+
+def _broker_environment(home: Path, distribution: int, epmd: int) -> dict[str, str]:
+    inherited = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RABBITMQ_", "ERL_", "NOTIFY_SOCKET")) and name != "HOME"
+    }
+    return inherited | {
+        "HOME": str(home),
+        "RABBITMQ_NODENAME": "lienthong@localhost",
+        # An empty file, to be shielded from the one in /etc/rabbitmq.
+        "RABBITMQ_CONF_ENV_FILE": str(home / "env.conf"),
+        "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
+        "RABBITMQ_ADVANCED_CONFIG_FILE": str(home / "advanced.config"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(home / "enabled_plugins"),
+        "RABBITMQ_MNESIA_BASE": str(home / "data"),
+        "RABBITMQ_LOG_BASE": str(home / "log"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_GENERATED_CONFIG_DIR": str(home / "generated"),
+        "RABBITMQ_PID_FILE": str(home / "pid"),
+        "RABBITMQ_DIST_PORT": str(distribution),
+        "ERL_EPMD_PORT": str(epmd),
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": (
+            f"-kernel inet_dist_use_interface {{127,0,0,1}} -start_epmd false {ERLANG_ARGUMENTS}"
+        ),
+        # The start script then becomes the node instead of waiting for it.
+        "RUNNING_UNDER_SYSTEMD": "true",
+    }
+
+
+def _write_broker_files(home: Path, amqp: int, management: int) -> None:
+    here = f"""
+listeners.tcp.local = 127.0.0.1:{amqp}
+management.tcp.ip = 127.0.0.1
+management.tcp.port = {management}
+"""
+    (home / "rabbitmq.conf").write_text(BROKER_CONF.read_text(encoding="utf-8") + here, encoding="utf-8")
+    (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="ascii")
+    (home / "env.conf").touch()
+    _owned_file(home / ".erlang.cookie", secrets.token_hex(16), None)
+
+
+def _await_port(port: int, process: Process) -> None:
+    deadline = time.monotonic() + EPMD_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError as error:
+            if process.failure() or time.monotonic() > deadline:
+                raise Unavailable(process.failure() or f"{process.name} does not listen on port {port}") from error
+            time.sleep(0.01)
+        else:
+            return
+
+
+def _ledger_owner() -> tuple[int, int]:
+    for name in ("postgres", "nobody"):
+        try:
+            entry = pwd.getpwnam(name)
+        except KeyError:
+            continue
+        return entry.pw_uid, entry.pw_gid
+    raise MisconfiguredError("PostgreSQL does not run as root, and there is no user postgres or nobody here")
+
+
+def _owned_file(path: Path, text: str, user: int | None) -> Path:
+    """Write a file that only its owner may read."""
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")
+    if user is not None:
+        os.chown(path, user, -1)
+    return path
