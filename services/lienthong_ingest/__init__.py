@@ -1,3 +1,11 @@
-"""Service."""
+"""Accept what an agency submitted.
+
+Consumes: ``work.ingest.urgent``, ``work.ingest`` (exchange ``submission``, keys ``document.urgent``, ``document``).
+Publishes: the document to signature-verify; its receipt or refusal to the notifier.
+Records: submission, document, attachment, refusal.
+Refuses: what is not edXML, lacks a field, is too large or broken; a sender who is not the authenticated user; an id
+that was used before for other content.
+Quarantines: a message without ``user_id``, since nobody can be answered for it.
+"""
 
 from __future__ import annotations

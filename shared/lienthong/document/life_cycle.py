@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["STATUS_CODES", "Office", "State", "StatusCode", "Step", "StepOutcome", "step"]
+__all__ = ["STATE_NAMES", "STATUS_CODES", "Office", "State", "StatusCode", "Step", "StepOutcome", "step"]
 
 
 class State(StrEnum):
@@ -24,6 +24,19 @@ class State(StrEnum):
     PROCESSING = "processing"
     FINISHED = "finished"
     WITHDRAWN = "withdrawn"
+
+
+STATE_NAMES: dict[State, str] = {
+    State.DELIVERED: "đã vào hàng đợi của nơi nhận",
+    State.ARRIVED: "đã đến",
+    State.REFUSED: "bị từ chối tiếp nhận",
+    State.ACCEPTED: "đã tiếp nhận",
+    State.ASSIGNED: "đã phân công",
+    State.PROCESSING: "đang xử lý",
+    State.FINISHED: "đã hoàn thành",
+    State.WITHDRAWN: "đã thu hồi",
+}
+"""What a state is called in Vietnamese."""
 
 
 class Office(StrEnum):

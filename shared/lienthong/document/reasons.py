@@ -17,7 +17,6 @@ __all__ = [
     "document_not_received",
     "message_id_missing",
     "message_id_reused",
-    "message_too_large",
     "sender_not_registered",
     "sender_not_user",
     "status_document_unknown",
@@ -62,17 +61,6 @@ def content_digest_differs(said: str, found: str) -> Problem:
         "",
         f"content-sha256 ghi {said} nhưng nội dung nhận được có SHA-256 {found}; hãy gửi lại bản nguyên vẹn",
         f"content-sha256 says {said} but the body received has SHA-256 {found}; send the intact bytes again",
-        INVALID_FILE,
-    )
-
-
-def message_too_large(size: int, limit: int) -> Problem:
-    """The body is larger than the exchange takes."""
-    return Problem(
-        "R.message",
-        "",
-        f"Gói tin {size} byte vượt giới hạn {limit} byte; hãy tách hoặc nén tệp đính kèm",
-        f"The message has {size} bytes, the limit is {limit}; split or compress the attachments",
         INVALID_FILE,
     )
 

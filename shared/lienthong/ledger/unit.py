@@ -92,9 +92,18 @@ class Unit:
         """Return what the ledger holds of these documents."""
         return {row.document: row for row in await self._recall("recall_documents", keys, RecordedDocument)}
 
+    async def documents_of(self, messages: Collection[tuple[str, str]]) -> dict[tuple[str, str], RecordedDocument]:
+        """Return the documents that these (user, message id) were the first to submit."""
+        if not messages:
+            return {}
+        ordered = sorted(messages)
+        users, message_ids = [user for user, _ in ordered], [message_id for _, message_id in ordered]
+        found = await self._connection.fetch(statement("recall_documents_of"), users, message_ids)
+        return {(row["user_name"], row["message_id"]): RecordedDocument(**row) for row in found}
+
     async def record_refusals(self, rows: Sequence[RefusalRow]) -> dict[UUID, RecordedRefusal]:
-        """Record refusals; return each as it was first recorded."""
-        await self._insert("insert_refusals", rows)
+        """Record refusals; return each as it was first recorded. A row without problems is only recalled."""
+        await self._insert("insert_refusals", [row for row in rows if row.problems])
         return await self.refusals({row.refusal for row in rows})
 
     async def refusals(self, keys: Collection[UUID]) -> dict[UUID, RecordedRefusal]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from lienthong.bus.messages import Outgoing
 from lienthong.document.ids import derive
@@ -52,13 +52,13 @@ def quarantine(message: Incoming, digest: str, reason: str) -> Outgoing:
 def refusal_row(
     step: Step,
     about: Literal["document", "status"],
-    message: Incoming,
+    submission: tuple[str, str],
     digest: str,
     problems: Iterable[Problem],
     document_id: str | None = None,
 ) -> RefusalRow:
-    """Return the row of a refused message; its id is derived from who sent what under which id."""
-    user, message_id = message.user_id or "", message.message_id or ""
+    """Return the row of a refused submission (user, message id); its id is derived from that and the content."""
+    user, message_id = submission
     return RefusalRow(
         derive("refusal", step, user, message_id, digest),
         step,
@@ -67,7 +67,7 @@ def refusal_row(
         message_id,
         document_id,
         digest,
-        [_as_dict(problem) for problem in problems],
+        [ProblemModel.of(problem).model_dump() for problem in problems],
     )
 
 
@@ -91,10 +91,6 @@ def _answer(refusal: RecordedRefusal) -> Outcome:
         notice_id=refusal.refusal, agency=refusal.user_name, notice=notice, caused_at=refusal.recorded_at
     )
     return Outcome((to_notifier(message),), Mark("refusal", refusal.refusal))
-
-
-def _as_dict(problem: Problem) -> dict[str, Any]:
-    return ProblemModel.of(problem).model_dump()
 
 
 def _work(step: Step, lane: Lane, subject: UUID, body: bytes) -> Outgoing:

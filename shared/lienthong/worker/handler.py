@@ -26,10 +26,12 @@ class Outcome:
     Attributes:
         outputs: what to publish; empty when the input needs no answer.
         mark: which fact to mark forwarded afterwards; None when there is nothing to mark.
+        then: what to publish once every output is confirmed, because it says so; part of what is marked.
     """
 
     outputs: tuple[Outgoing, ...] = ()
     mark: Mark | None = None
+    then: tuple[Outgoing, ...] = ()
 
 
 DecisionT = TypeVar("DecisionT")

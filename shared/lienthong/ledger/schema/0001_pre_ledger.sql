@@ -81,6 +81,7 @@ create table document (
 );
 comment on column document.document_id is 'edXML DocumentId, unique for its sender (Decision 28/2018/QĐ-TTg, Art. 10.2b)';
 comment on column document.submitted_at is 'when the sender says it submitted; received_at where it does not say';
+create index document_message on document (user_name, message_id);
 create index document_recorded on document (recorded_at);
 
 create table attachment (

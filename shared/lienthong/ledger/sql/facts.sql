@@ -79,6 +79,13 @@ select document, sender, document_id, business, user_name, message_id, sha256, s
 from document
 where document = any ($1::uuid[])
 
+-- name: recall_documents_of
+select document, sender, document_id, business, d.user_name, d.message_id, sha256, size, lane, addressees,
+       received_at, forwarded_at
+from document d
+join unnest($1::text[], $2::text[]) as k (user_name, message_id)
+    on d.user_name = k.user_name and d.message_id = k.message_id
+
 -- name: insert_refusals
 with fact as (
     insert into refusal (refusal, step, about, user_name, message_id, document_id, sha256, problems)

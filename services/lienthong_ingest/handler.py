@@ -1,0 +1,213 @@
+"""From bytes to a recorded document, or to a refusal that names every problem."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lienthong.document import reasons
+from lienthong.document.ids import derive, document_uuid
+from lienthong.document.messages import DocumentToVerify, Lane, NoticeToSend, Receipt
+from lienthong.errors import Problem
+from lienthong.ledger.rows import (
+    AttachmentRow,
+    DocumentRow,
+    Mark,
+    RecordedDocument,
+    RefusalRow,
+)
+from lienthong.topology.names import Step
+from lienthong.worker.answers import quarantine, refusal_row, refuse, to_notifier, to_signature_verify
+from lienthong.worker.handler import Outcome
+from lienthong.worker.submissions import (
+    Examined,
+    examine,
+    quarantined_row,
+    submission_key,
+    submission_row,
+    submitted_at,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from lienthong import edxml
+    from lienthong.bus.messages import Incoming
+    from lienthong.ledger.directory import Directory
+    from lienthong.ledger.unit import Unit
+    from lienthong.payload import PayloadStore
+
+__all__ = ["IngestDocument"]
+
+LARGE_BYTES = 256 * 1024
+"""From here on decoding is worth a thread of its own, so that small messages do not wait for it."""
+
+
+class IngestDocument:
+    """Examine submitted documents, keep their payloads, record them once."""
+
+    step = Step.INGEST
+
+    def __init__(self, store: PayloadStore) -> None:
+        self._store = store
+
+    async def decide(self, message: Incoming) -> Examined:
+        """Decode a message and keep its payload durably; `Unavailable` when the store is."""
+        if len(message.body) > LARGE_BYTES:
+            examined = await asyncio.to_thread(examine, message, "document")
+        else:
+            examined = examine(message, "document")
+        if not examined.problems and not examined.unanswerable:
+            await self._store.put(message.body)
+        return examined
+
+    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome]:
+        """Record submissions, documents and refusals; the first message of a document speaks for all of them."""
+        await unit.record_quarantined([quarantined_row(*item) for item in batch if item[1].unanswerable])
+        rows, refusals = await self._sort(unit, batch)
+        recorded = await self._record_documents(unit, batch, rows)
+        for index, row in rows.items():
+            if recorded[row.document].sha256 != row.sha256:
+                taken = reasons.document_id_taken(row.document_id, recorded[row.document].sha256)
+                refusals[index] = _refusal(*batch[index], taken)
+        answers = await refuse(unit, list(refusals.values()))
+        outcomes = []
+        for index, (message, examined) in enumerate(batch):
+            if examined.unanswerable:
+                outcomes.append(Outcome((quarantine(message, examined.sha256, examined.unanswerable),)))
+            elif index in refusals:
+                outcomes.append(answers[refusals[index].refusal])
+            else:
+                outcomes.append(_forward(message, recorded[rows[index].document]))
+        return outcomes
+
+    async def _sort(
+        self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]
+    ) -> tuple[dict[int, DocumentRow], dict[int, RefusalRow]]:
+        """Tell what is to be recorded as a document from what is refused, by position in the batch.
+
+        What was decided about this very message before stays so, whatever the directory says now.
+        """
+        answerable = {index: item for index, item in enumerate(batch) if not item[1].unanswerable}
+        first_content = await unit.record_submissions(
+            [submission_row(*item) for item in answerable.values() if item[0].message_id]
+        )
+        refused_before = await unit.refusals({_refusal(*item).refusal for item in answerable.values()})
+        rows: dict[int, DocumentRow] = {}
+        problems: dict[int, Problem] = {}
+        for index, (message, examined) in answerable.items():
+            content = first_content.get(submission_key(message), examined.sha256)
+            if content != examined.sha256:
+                problems[index] = reasons.message_id_reused(submission_key(message)[1])
+                continue
+            row = _document_row(message, examined, unit.directory)
+            if isinstance(row, Problem):
+                problems[index] = row
+            elif row is not None and _refusal(message, examined).refusal not in refused_before:
+                rows[index] = row
+        received_before = await unit.documents_of({submission_key(batch[index][0]) for index in problems})
+        for index in problems:
+            message, examined = batch[index]
+            before = received_before.get(submission_key(message))
+            if before is not None and before.sha256 == examined.sha256:
+                rows[index] = _row(message, examined, _readable(examined), before.sender)
+        refusals = {
+            index: _refusal(*item, *([problems[index]] if index in problems else []))
+            for index, item in answerable.items()
+            if index not in rows
+        }
+        return rows, refusals
+
+    async def _record_documents(
+        self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]], rows: dict[int, DocumentRow]
+    ) -> dict[UUID, RecordedDocument]:
+        attachments = [
+            AttachmentRow(row.document, ordinal, one.name, one.content_type, one.size, one.sha256)
+            for index, row in rows.items()
+            for ordinal, one in enumerate(batch[index][1].attachments, 1)
+        ]
+        return await unit.record_documents(list(rows.values()), attachments) if rows else {}
+
+
+def _document_row(message: Incoming, examined: Examined, directory: Directory) -> DocumentRow | Problem | None:
+    document, user = examined.document, message.user_id
+    if examined.problems or document is None or user is None:
+        return None
+    written = document.sender.organ_id
+    sender = directory.resolve(written)
+    if sender is None:
+        return reasons.sender_not_registered(written)
+    if not directory.speaks_for(user, sender):
+        return reasons.sender_not_user(written, user)
+    return _row(message, examined, document, sender.code)
+
+
+def _row(message: Incoming, examined: Examined, document: edxml.Document, sender: str) -> DocumentRow:
+    user, message_id = submission_key(message)
+    return DocumentRow(
+        document=document_uuid(sender, document.document_id, document.business.type),
+        sender=sender,
+        document_id=document.document_id,
+        business=int(document.business.type),
+        user_name=user,
+        message_id=message_id,
+        sha256=examined.sha256,
+        size=len(message.body),
+        subject=document.subject,
+        code=str(document.code) if document.code else None,
+        promulgated_on=document.promulgation.date if document.promulgation else None,
+        type_name=document.document_type.type_name if document.document_type else None,
+        due_on=document.due_date,
+        priority=document.priority,
+        lane=Lane.URGENT if document.urgent else Lane.ORDINARY,
+        addressees=tuple(addressee.organ_id for addressee in document.addressees),
+        submitted_at=submitted_at(message),
+        received_at=message.received_at,
+    )
+
+
+def _readable(examined: Examined) -> edxml.Document:
+    assert examined.document is not None, "a message that was recorded as a document can be read"
+    return examined.document
+
+
+def _forward(message: Incoming, document: RecordedDocument) -> Outcome:
+    first = document.user_name == message.user_id and document.message_id == message.message_id
+    forwarded = document.forwarded_at is not None
+    if first and forwarded:
+        return Outcome()
+    receipt = Receipt(
+        submission_message_id=message.message_id or "",
+        document=document.document,
+        document_id=document.document_id,
+        sha256=document.sha256,
+        received_at=document.received_at,
+        repeated=not first,
+    )
+    notice = NoticeToSend(
+        notice_id=derive("receipt", message.user_id, message.message_id),
+        agency=message.user_id or "",
+        document=document.document,
+        notice=receipt,
+        caused_at=document.received_at,
+    )
+    # A document recorded by another message goes no further only once that message's outputs have left: until then
+    # its input may be dead-lettered, and this one is all that is left to carry it on.
+    if forwarded:
+        return Outcome((to_notifier(notice),))
+    verify = DocumentToVerify(
+        document=document.document, sha256=document.sha256, user=document.user_name, lane=Lane(document.lane)
+    )
+    return Outcome((to_signature_verify(verify), to_notifier(notice)), Mark("document", document.document))
+
+
+def _refusal(message: Incoming, examined: Examined, *problems: Problem) -> RefusalRow:
+    return refusal_row(
+        Step.INGEST,
+        "document",
+        submission_key(message),
+        examined.sha256,
+        problems or examined.problems,
+        examined.document_id,
+    )

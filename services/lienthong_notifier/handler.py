@@ -1,0 +1,49 @@
+"""From something an agency should know to a message in its status queue, once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lienthong.bus.messages import Incoming, Outgoing
+from lienthong.document.messages import NoticeToSend
+from lienthong.ledger.rows import Mark, NoticeRow
+from lienthong.topology.names import OWN, STATUS, Header, Step, status_key
+from lienthong.worker.handler import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lienthong.ledger.unit import Unit
+
+__all__ = ["SendNotice"]
+
+
+class SendNotice:
+    """Record a notice and publish it to the agency's status queue."""
+
+    step = Step.NOTIFIER
+
+    async def decide(self, message: Incoming) -> NoticeToSend:
+        """Read what is to be told, and to whom."""
+        return NoticeToSend.model_validate_json(message.body)
+
+    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, NoticeToSend]]) -> Sequence[Outcome]:
+        """Record each notice; one that has been sent before is not sent again."""
+        rows = [
+            NoticeRow(task.notice_id, task.agency, task.notice.kind, task.document, task.caused_at) for _, task in batch
+        ]
+        sent = await unit.record_notices(rows)
+        return [Outcome() if sent[task.notice_id] else _publish(task) for _, task in batch]
+
+
+def _publish(task: NoticeToSend) -> Outcome:
+    headers: dict[str, str | int] = {Header.DOCUMENT: str(task.document)} if task.document else {}
+    message = Outgoing(
+        exchange=STATUS,
+        routing_key=status_key(task.agency, OWN, task.notice.kind),
+        message_id=str(task.notice_id),
+        body=task.notice.encode(),
+        type=task.notice.kind,
+        headers=headers,
+    )
+    return Outcome((message,), Mark("notice", task.notice_id))

@@ -1,0 +1,145 @@
+"""From a verified document to one delivery for each addressee."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from lienthong.bus.messages import Incoming, Outgoing
+from lienthong.document import reasons
+from lienthong.document.ids import derive
+from lienthong.document.messages import Addressee, Delivered, DocumentToRoute, Lane, NoticeToSend
+from lienthong.ledger.rows import DeliveryRow, Mark, RecordedDocument, RecordedRouting, RefusalRow, RoutingRow
+from lienthong.topology.names import DELIVERY, Header, Step
+from lienthong.worker.answers import refusal_row, refuse, to_notifier
+from lienthong.worker.handler import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from lienthong.errors import Problem
+    from lienthong.ledger.directory import Directory
+    from lienthong.ledger.unit import Unit
+    from lienthong.payload import PayloadStore
+
+__all__ = ["RouteDocument", "resolve"]
+
+URGENT_PRIORITY = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Routable:
+    """A document to route, with its payload as the sender submitted it."""
+
+    task: DocumentToRoute
+    body: bytes
+
+
+class RouteDocument:
+    """Resolve the addressees, record the deliveries, fan out with one publish."""
+
+    step = Step.ROUTER
+
+    def __init__(self, store: PayloadStore) -> None:
+        self._store = store
+
+    async def decide(self, message: Incoming) -> Routable:
+        """Fetch the payload; `Unavailable` when it is not to be had."""
+        task = DocumentToRoute.model_validate_json(message.body)
+        return Routable(task, await self._store.get(task.sha256))
+
+    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Routable]]) -> Sequence[Outcome]:
+        """Record who gets each document, or why nobody does."""
+        keys = {item.task.document for _, item in batch}
+        documents = await unit.documents(keys)
+        before = await unit.routings(keys)
+        problems: dict[UUID, list[Problem]] = {}
+        fresh = []
+        for key in keys - before.keys():
+            deliveries, problems[key] = resolve(documents[key], unit.directory)
+            outcome: Literal["routed", "refused"] = "refused" if problems[key] else "routed"
+            fresh.append(RoutingRow(key, outcome, () if problems[key] else deliveries))
+        routings = before | await unit.record_routings(fresh)
+        refusals = {
+            key: _refusal(documents[key], problems.get(key, ()))
+            for key, routing in routings.items()
+            if routing.outcome == "refused"
+        }
+        answers = await refuse(unit, list(refusals.values()))
+        outcomes = []
+        for _, item in batch:
+            key = item.task.document
+            if key in refusals:
+                outcomes.append(answers[refusals[key].refusal])
+            elif routings[key].forwarded_at is not None:
+                outcomes.append(Outcome())
+            else:
+                outcomes.append(_deliver(documents[key], routings[key], item.body))
+        return outcomes
+
+
+def resolve(document: RecordedDocument, directory: Directory) -> tuple[tuple[DeliveryRow, ...], list[Problem]]:
+    """Return a delivery for each addressee, and everything that is wrong with the addressees; pure."""
+    deliveries: dict[str, DeliveryRow] = {}
+    problems: list[Problem] = []
+    for position, written in enumerate(document.addressees, 1):
+        agency = directory.resolve(written)
+        if agency is None:
+            problems.append(reasons.addressee_unknown(written, position))
+            continue
+        carrier = directory.carrier(agency)
+        if agency.code in deliveries:
+            problems.append(reasons.addressee_twice(written, deliveries[agency.code].written, position))
+        elif agency.stage == "suspended":
+            problems.append(reasons.addressee_suspended(written, agency.name, position))
+        elif carrier is None:
+            problems.append(reasons.addressee_not_connected(written, agency.name, position))
+        else:
+            deliveries[agency.code] = DeliveryRow(document.document, agency.code, written, carrier.code)
+    return tuple(deliveries.values()), problems
+
+
+def _refusal(document: RecordedDocument, problems: Iterable[Problem]) -> RefusalRow:
+    submission = (document.user_name, document.message_id)
+    return refusal_row(Step.ROUTER, "document", submission, document.sha256, problems, document.document_id)
+
+
+def _deliver(document: RecordedDocument, routing: RecordedRouting, body: bytes) -> Outcome:
+    first, *others = sorted({delivery.carrier for delivery in routing.deliveries})
+    delivery = Outgoing(
+        exchange=DELIVERY,
+        routing_key=first,
+        bcc=tuple(others),
+        message_id=str(derive("delivery", document.document)),
+        body=body,
+        content_type="application/edxml+xml",
+        type="document",
+        headers={
+            Header.DOCUMENT: str(document.document),
+            Header.DOCUMENT_ID: document.document_id,
+            Header.SENDER: document.sender,
+            Header.BUSINESS: document.business,
+            Header.SHA256: document.sha256,
+        },
+        priority=URGENT_PRIORITY if document.lane == Lane.URGENT else 0,
+    )
+    now = datetime.now(UTC)
+    notice = Delivered(
+        document=document.document,
+        document_id=document.document_id,
+        addressees=tuple(
+            Addressee(code=one.written, agency=one.addressee, carrier=one.carrier) for one in routing.deliveries
+        ),
+        delivered_at=now,
+    )
+    message = NoticeToSend(
+        notice_id=derive("delivered", document.document),
+        agency=document.user_name,
+        document=document.document,
+        notice=notice,
+        caused_at=now,
+    )
+    # The sender is told only what is so: the notice leaves when the broker has confirmed the delivery.
+    return Outcome((delivery,), Mark("routing", document.document), then=(to_notifier(message),))

@@ -1,0 +1,294 @@
+"""From a reported status to the state of a delivery, and to the sender."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from lienthong.bus.messages import Outgoing
+from lienthong.document import reasons
+from lienthong.document.ids import derive
+from lienthong.document.life_cycle import STATE_NAMES, STATUS_CODES, State, step
+from lienthong.edxml import BusinessType
+from lienthong.errors import Problem
+from lienthong.ledger.rows import (
+    Mark,
+    RecordedStatus,
+    RefusalRow,
+    ReportedDelivery,
+    StatusRow,
+)
+from lienthong.topology.names import STATUS, Header, Step
+from lienthong.worker.answers import quarantine, refusal_row, refuse
+from lienthong.worker.handler import Outcome
+from lienthong.worker.submissions import (
+    Examined,
+    examine,
+    quarantined_row,
+    submission_key,
+    submission_row,
+    submitted_at,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from uuid import UUID
+
+    from lienthong import edxml
+    from lienthong.bus.messages import Incoming
+    from lienthong.ledger.directory import Directory
+    from lienthong.ledger.unit import Unit
+    from lienthong.payload import PayloadStore
+
+__all__ = ["TrackStatus"]
+
+REQUESTS = frozenset({BusinessType.WITHDRAW, BusinessType.UPDATE})
+"""Business types that the receiver answers with 15 or 16."""
+ANSWERS = frozenset({"15", "16"})
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A readable status of somebody who may report for `reporter`, about a document of `sender`.
+
+    `receiver` is set when the sender itself reports, and names the addressee it speaks to.
+    """
+
+    message: Incoming
+    sha256: str
+    status: edxml.Status
+    key: UUID
+    reporter: str
+    sender: str
+    receiver: str | None = None
+
+    @property
+    def document_id(self) -> str:
+        """EdXML's DocumentId of the document it is about."""
+        return self.status.response_for.document_id or ""
+
+
+class TrackStatus:
+    """Check who reports, apply the life-cycle table, tell the sender."""
+
+    step = Step.STATUS_TRACKER
+
+    def __init__(self, store: PayloadStore) -> None:
+        self._store = store
+
+    async def decide(self, message: Incoming) -> Examined:
+        """Decode a status and keep its payload durably; `Unavailable` when the store is."""
+        examined = examine(message, "status")
+        if not examined.problems and not examined.unanswerable:
+            await self._store.put(message.body)
+        return examined
+
+    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome]:
+        """Record each status once and change the deliveries it is about."""
+        await unit.record_quarantined([quarantined_row(*item) for item in batch if item[1].unanswerable])
+        reports, refusals = await self._sort(unit, batch)
+        locked = await unit.lock_reported_deliveries({(one.sender, one.document_id) for one in reports.values()})
+        applied, refused = await self._apply(unit, reports, locked)
+        refusals |= refused
+        answers = await refuse(unit, list(refusals.values()))
+        users = {(one.document, one.addressee): one for one in locked}
+        outcomes = []
+        for index, (message, examined) in enumerate(batch):
+            if examined.unanswerable:
+                outcomes.append(Outcome((quarantine(message, examined.sha256, examined.unanswerable),)))
+            elif index in refusals:
+                outcomes.append(answers[refusals[index].refusal])
+            else:
+                outcomes.append(_tell(reports[index], applied[reports[index].key], users))
+        return outcomes
+
+    async def _sort(
+        self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]
+    ) -> tuple[dict[int, Report], dict[int, RefusalRow]]:
+        answerable = {index: item for index, item in enumerate(batch) if not item[1].unanswerable}
+        first_content = await unit.record_submissions(
+            [submission_row(*item) for item in answerable.values() if item[0].message_id]
+        )
+        refused_before = await unit.refusals({_refusal(*item).refusal for item in answerable.values()})
+        reports: dict[int, Report] = {}
+        refusals: dict[int, RefusalRow] = {}
+        for index, (message, examined) in answerable.items():
+            if first_content.get(submission_key(message), examined.sha256) != examined.sha256:
+                refusals[index] = _refusal(message, examined, reasons.message_id_reused(submission_key(message)[1]))
+            elif examined.problems or _refusal(message, examined).refusal in refused_before:
+                refusals[index] = _refusal(message, examined)
+            else:
+                report = _report(message, examined, unit.directory)
+                if isinstance(report, Report):
+                    reports[index] = report
+                else:
+                    refusals[index] = _refusal(message, examined, report)
+        return reports, refusals
+
+    async def _apply(
+        self, unit: Unit, reports: dict[int, Report], locked: Sequence[ReportedDelivery]
+    ) -> tuple[dict[UUID, list[RecordedStatus]], dict[int, RefusalRow]]:
+        """Walk the batch in order through the life-cycle table.
+
+        Returns:
+            The recorded statuses by their id, and the refusals by position in the batch.
+        """
+        recorded: dict[UUID, list[RecordedStatus]] = defaultdict(list)
+        for row in await unit.statuses({one.key for one in reports.values()}):
+            recorded[row.status].append(row)
+        now = {(one.document, one.addressee): one for one in locked}
+        changed: dict[tuple[UUID, str], ReportedDelivery] = {}
+        fresh: list[StatusRow] = []
+        refusals: dict[int, RefusalRow] = {}
+        for index, report in reports.items():
+            if report.key not in recorded:
+                found = _deliveries(report, now.values())
+                if isinstance(found, Problem):
+                    refusals[index] = _report_refusal(report, found)
+                    continue
+                for delivery in found:
+                    walked, after = _walk(report, delivery)
+                    fresh.append(walked)
+                    now[delivery.document, delivery.addressee] = after
+                    if after != delivery:
+                        changed[delivery.document, delivery.addressee] = after
+                    recorded[report.key].append(
+                        RecordedStatus(
+                            walked.status, walked.document, walked.addressee, walked.code, walked.outcome, None
+                        )
+                    )
+            if all(row.outcome == "illegal" for row in recorded[report.key]):
+                first = recorded[report.key][0]
+                refusals[index] = _report_refusal(report, _illegal(report, now[first.document, first.addressee]))
+        await unit.record_statuses(fresh)
+        await unit.update_deliveries(list(changed.values()))
+        return recorded, refusals
+
+
+def _report(message: Incoming, examined: Examined, directory: Directory) -> Report | Problem:
+    status = examined.status
+    assert status is not None, "a status without problems can be read"
+    written = status.sender.organ_id
+    reporter = directory.resolve(written)
+    if reporter is None:
+        return reasons.sender_not_registered(written)
+    user, message_id = submission_key(message)
+    if not directory.speaks_for(user, reporter):
+        return reasons.sender_not_user(written, user)
+    # Code 13 is reported by the sender of the document; ResponseFor then names the receiver it is taken back from.
+    named = directory.resolve(status.response_for.organ_id or "")
+    if named is None:
+        return reasons.status_document_unknown(
+            status.response_for.document_id or "", status.response_for.organ_id or ""
+        )
+    key = derive("status", user, message_id)
+    if STATUS_CODES[status.status_code].by_sender:
+        return Report(message, examined.sha256, status, key, reporter.code, reporter.code, receiver=named.code)
+    return Report(message, examined.sha256, status, key, reporter.code, named.code)
+
+
+def _deliveries(report: Report, locked: Iterable[ReportedDelivery]) -> list[ReportedDelivery] | Problem:
+    """Return the deliveries a report is about, or why there are none."""
+    of_document = [one for one in locked if (one.sender, one.document_id) == (report.sender, report.document_id)]
+    if not of_document:
+        return reasons.status_document_unknown(report.document_id, report.sender)
+    if report.receiver:
+        mine = [one for one in of_document if one.addressee == report.receiver]
+    else:
+        mine = [one for one in of_document if one.addressee == report.reporter]
+        # An agency that carries for others may report in its own name for all of them.
+        mine = mine or [one for one in of_document if one.carrier == report.reporter]
+    if not mine:
+        return reasons.document_not_received(report.document_id, report.receiver or report.reporter)
+    # A withdrawal carries the DocumentId of what it withdraws: 15 and 16 speak of the request, all else of the
+    # document itself.
+    requests = [one for one in mine if one.business == BusinessType.WITHDRAW]
+    documents = [one for one in mine if one.business != BusinessType.WITHDRAW]
+    if report.status.status_code in ANSWERS and not any(one.take_back for one in documents):
+        return requests or documents
+    return documents or requests
+
+
+def _walk(report: Report, delivery: ReportedDelivery) -> tuple[StatusRow, ReportedDelivery]:
+    result = step(
+        State(delivery.state),
+        report.status.status_code,
+        take_back=delivery.take_back,
+        answers_request=delivery.business in REQUESTS,
+    )
+    user, message_id = submission_key(report.message)
+    row = StatusRow(
+        status=report.key,
+        document=delivery.document,
+        addressee=delivery.addressee,
+        reporter=report.reporter,
+        user_name=user,
+        message_id=message_id,
+        sha256=report.sha256,
+        code=report.status.status_code,
+        description=report.status.description,
+        outcome=result.outcome.value,
+        state_before=delivery.state,
+        state_after=result.state,
+        reported_at=submitted_at(report.message),
+        received_at=report.message.received_at,
+    )
+    return row, replace(delivery, state=result.state.value, take_back=result.take_back)
+
+
+def _illegal(report: Report, delivery: ReportedDelivery) -> Problem:
+    return reasons.status_step_not_allowed(
+        report.status.status_code, STATE_NAMES[State(delivery.state)], delivery.state
+    )
+
+
+def _tell(
+    report: Report, rows: Sequence[RecordedStatus], deliveries: dict[tuple[UUID, str], ReportedDelivery]
+) -> Outcome:
+    applied = [row for row in rows if row.outcome == "applied" and row.forwarded_at is None]
+    if not applied:
+        return Outcome()
+    outputs = tuple(_outgoing(report, deliveries[row.document, row.addressee]) for row in applied)
+    return Outcome(outputs, Mark("status", report.key))
+
+
+def _outgoing(report: Report, delivery: ReportedDelivery) -> Outgoing:
+    code = report.status.status_code
+    if report.receiver:
+        told, about = delivery.carrier, delivery.sender
+    else:
+        told, about = delivery.user_name, delivery.addressee
+    return Outgoing(
+        exchange=STATUS,
+        routing_key=status_key(told, about, code),
+        message_id=str(derive("status", report.key, delivery.document, delivery.addressee)),
+        body=report.message.body,
+        content_type="application/edxml+xml",
+        type="status",
+        headers={
+            Header.DOCUMENT: str(delivery.document),
+            Header.DOCUMENT_ID: delivery.document_id,
+            Header.SENDER: report.reporter,
+            Header.RECEIVER: delivery.addressee,
+            Header.STATUS_CODE: code,
+            Header.SHA256: report.sha256,
+        },
+    )
+
+
+def _refusal(message: Incoming, examined: Examined, *problems: Problem) -> RefusalRow:
+    return refusal_row(
+        Step.STATUS_TRACKER,
+        "status",
+        submission_key(message),
+        examined.sha256,
+        problems or examined.problems,
+        examined.document_id,
+    )
+
+
+def _report_refusal(report: Report, problem: Problem) -> RefusalRow:
+    return refusal_row(
+        Step.STATUS_TRACKER, "status", submission_key(report.message), report.sha256, (problem,), report.document_id
+    )

@@ -1,0 +1,105 @@
+"""What an agency submitted, as the two workers that read submissions see it: examined, keyed, recorded once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Literal
+
+from lienthong import edxml
+from lienthong.document import reasons
+from lienthong.errors import Problem, Refusal
+from lienthong.ledger.rows import QuarantinedRow, SubmissionRow
+from lienthong.topology.names import Header
+
+if TYPE_CHECKING:
+    from lienthong.bus.messages import Incoming
+
+__all__ = ["Attached", "Examined", "examine", "quarantined_row", "submission_key", "submission_row", "submitted_at"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What the ledger keeps of one attachment."""
+
+    name: str
+    content_type: str | None
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """One submitted message after decoding.
+
+    Attributes:
+        sha256: of the body.
+        problems: why it is refused; empty when it is readable and of the right kind.
+        unanswerable: why nobody can be told about it; empty when somebody can.
+        document: the document, without its attachments' bytes; None when it is none.
+        status: the status; None when it is none.
+        attachments: what was attached to the document.
+    """
+
+    sha256: str
+    problems: tuple[Problem, ...] = ()
+    unanswerable: str = ""
+    document: edxml.Document | None = None
+    status: edxml.Status | None = None
+    attachments: tuple[Attached, ...] = ()
+
+    @property
+    def document_id(self) -> str | None:
+        """The DocumentId it is about, as far as it could be read."""
+        if self.status:
+            return self.status.response_for.document_id
+        return self.document.document_id if self.document else None
+
+
+def examine(message: Incoming, expected: Literal["document", "status"]) -> Examined:
+    """Decode one submitted message and find everything that is wrong with it; pure."""
+    digest = sha256(message.body).hexdigest()
+    if message.user_id is None:
+        return Examined(digest, unanswerable="no user_id")
+    problems: list[Problem] = []
+    if message.message_id is None:
+        problems.append(reasons.message_id_missing())
+    said = message.headers.get(Header.SHA256)
+    if said is not None and str(said).lower() != digest:
+        problems.append(reasons.content_digest_differs(str(said), digest))
+    try:
+        decoded = edxml.decode(message.body)
+    except Refusal as refusal:
+        return Examined(digest, (*problems, *refusal.problems))
+    if decoded.kind != expected:
+        problems.append(reasons.wrong_kind(decoded.kind, expected))
+    if isinstance(decoded, edxml.Status):
+        return Examined(digest, tuple(problems), status=decoded)
+    attached = tuple(Attached(one.name, one.content_type, len(one.content), one.sha256) for one in decoded.attachments)
+    return Examined(digest, tuple(problems), document=replace(decoded, attachments=()), attachments=attached)
+
+
+def submission_key(message: Incoming) -> tuple[str, str]:
+    """Return what a submission is known by: who sent it, and the id the sender gave it."""
+    return message.user_id or "", message.message_id or ""
+
+
+def submission_row(message: Incoming, examined: Examined) -> SubmissionRow:
+    """Return the ledger's row of a submission."""
+    return SubmissionRow(*submission_key(message), examined.sha256, len(message.body), message.received_at)
+
+
+def quarantined_row(message: Incoming, examined: Examined) -> QuarantinedRow:
+    """Return the ledger's row of a message nobody can be answered for."""
+    facts = {"message_id": message.message_id, "routing_key": message.routing_key, "reason": examined.unanswerable}
+    return QuarantinedRow(examined.sha256, facts)
+
+
+def submitted_at(message: Incoming) -> datetime:
+    """Return when the sender says it submitted a message (header ``submitted-at``), else when it was received; UTC."""
+    try:
+        said = datetime.fromisoformat(str(message.headers[Header.SUBMITTED_AT]))
+    except (KeyError, ValueError):
+        return message.received_at
+    return said.astimezone(UTC) if said.tzinfo else message.received_at
