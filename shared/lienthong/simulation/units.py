@@ -111,7 +111,9 @@ def units_2019() -> tuple[Unit, ...]:
     return tuple(Unit(row["code"], row["name"], row["kind"]) for row in csv.DictReader(text.splitlines()))
 
 
-def cast(roles: Mapping[Role, int] = JANUARY_2019, *, seed: int, units: Sequence[Unit] | None = None) -> tuple[Member, ...]:
+def cast(
+    roles: Mapping[Role, int] = JANUARY_2019, *, seed: int, units: Sequence[Unit] | None = None
+) -> tuple[Member, ...]:
     """Give units their roles by lot.
 
     Args:

@@ -1,0 +1,29 @@
+"""The kit an agency installs: send documents, receive them, report what becomes of them, hear what became of its own.
+
+::
+
+    async with AgencyClient("amqps://H23@axis.example/lienthong", state=Path("seen.sqlite")) as agency:
+        await agency.send(document)                              # returns when the exchange's broker has it on disk
+        async for delivery in agency.deliveries():
+            register(delivery.document, delivery.body)           # 01 is reported when the loop comes back
+            await agency.report_status(delivery, "03")
+        async for status in agency.statuses():
+            ...                                                  # Receipt, Refused, Delivered or StatusReport
+"""
+
+from __future__ import annotations
+
+from lienthong.agency.client import AgencyClient
+from lienthong.agency.messages import Delivery, DocumentReference, StatusReport, Submission
+from lienthong.document.messages import Delivered, Receipt, Refused
+
+__all__ = [
+    "AgencyClient",
+    "Delivered",
+    "Delivery",
+    "DocumentReference",
+    "Receipt",
+    "Refused",
+    "StatusReport",
+    "Submission",
+]

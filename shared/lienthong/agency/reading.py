@@ -1,0 +1,102 @@
+"""From a message of an agency's queue to what its code sees."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from lienthong.agency.messages import Delivery, StatusReport
+from lienthong.document.messages import Delivered, Receipt, Refused, decode_notice
+from lienthong.edxml import Document, Status, decode
+from lienthong.errors import Problem, Refusal
+from lienthong.topology.names import Header
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lienthong.bus.messages import Incoming
+
+__all__ = ["EDXML", "LARGE_BYTES", "Told", "read_delivery", "read_told"]
+
+EDXML = "application/edxml+xml"
+LARGE_BYTES = 1_000_000
+"""Messages above this are decoded and encoded beside the event loop, so that heartbeats go on."""
+
+Told = Receipt | Refused | Delivered | StatusReport
+
+
+async def read_delivery(message: Incoming, settle: Callable[[Delivery], Awaitable[None]]) -> Delivery:
+    """Read a message of the delivery queue.
+
+    Raises:
+        Refusal: it was damaged on the way, or is no document.
+        ValueError: it does not come from the exchange: what the exchange adds is missing.
+    """
+    document_uuid, _, sender = _added(message)
+    digest = sha256(message.body).hexdigest()
+    if message.headers.get(Header.SHA256) != digest:
+        raise Refusal(
+            Problem(
+                "M.Content-Sha256",
+                "",
+                "Nội dung nhận được không khớp mã băm SHA-256; đề nghị gửi lại văn bản",
+                "what arrived does not match its SHA-256; please send the document again",
+                21,
+            )
+        )
+    decoded = await read_edxml(message.body)
+    if not isinstance(decoded, Document):
+        raise Refusal(Problem("M.Message", "", "Đây không phải là văn bản", "this is no document", 22))
+    return Delivery(
+        document=decoded,
+        body=message.body,
+        sender=sender,
+        message_id=message.message_id or "",
+        document_uuid=document_uuid,
+        sha256=digest,
+        urgent=decoded.urgent,
+        received_at=message.received_at,
+        _settle=settle,
+    )
+
+
+async def read_told(message: Incoming) -> Told:
+    """Read a message of the status queue.
+
+    Raises:
+        Refusal: the status it holds cannot be read.
+        ValueError: it is neither a notice this program knows nor a status from the exchange.
+    """
+    if message.content_type != EDXML:
+        return decode_notice(message.body)
+    document_uuid, document_id, reporter = _added(message)
+    decoded = await read_edxml(message.body)
+    if not isinstance(decoded, Status):
+        raise Refusal(Problem("M.Message", "", "Đây không phải là trạng thái", "this is no status", 22))
+    return StatusReport(
+        status=decoded,
+        body=message.body,
+        reporter=reporter,
+        code=decoded.status_code,
+        message_id=message.message_id or "",
+        document_uuid=document_uuid,
+        document_id=document_id,
+    )
+
+
+async def read_edxml(body: bytes) -> Document | Status:
+    """Decode a body, beside the event loop when it is large; raises `Refusal`."""
+    if len(body) > LARGE_BYTES:
+        return await asyncio.to_thread(decode, body)
+    return decode(body)
+
+
+def _added(message: Incoming) -> tuple[UUID, str, str]:
+    """Return what the exchange adds: its id of the document, the document's id, who sent it; raises `ValueError`."""
+    headers = message.headers
+    document, document_id, sender = (headers.get(name) for name in (Header.DOCUMENT, Header.DOCUMENT_ID, Header.SENDER))
+    if not (isinstance(document, str) and isinstance(document_id, str) and isinstance(sender, str)):
+        raise ValueError("headers of the exchange are missing")  # noqa: TRY004 - a wrong value of a stranger
+    return UUID(document), document_id, sender

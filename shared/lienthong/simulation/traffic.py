@@ -1,0 +1,296 @@
+"""What the robot agencies will write to whom and how each addressee will answer: planned beforehand, from a seed."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field, replace
+from datetime import datetime, time
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from lienthong.edxml import (
+    Attachment,
+    Business,
+    Document,
+    DocumentCode,
+    DocumentType,
+    Organization,
+    OtherInfo,
+    Promulgation,
+    ResponseFor,
+    Signer,
+    TraceHeader,
+)
+from lienthong.simulation.letter import ZONE, Letter, render
+from lienthong.simulation.subjects import (
+    FAMILY_NAMES,
+    GIVEN_NAMES,
+    KINDS,
+    PARAGRAPHS,
+    REASONS,
+    THEMES,
+    Kind,
+    officer_mail,
+)
+from lienthong.simulation.units import Member, Role, Unit, old_form
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from datetime import date
+
+__all__ = ["Draft", "Traffic", "plan_traffic", "statuses_for"]
+
+URGENT_SHARE = 0.08
+REFUSED_SHARE = 0.02
+REPLY_SHARE = 0.10
+OLD_FORM_SHARE = 0.10
+BROADCAST_SHARE = 1 / 60
+NAMED_ADDRESSEES = 6
+"""So many addressees a letter names; more are spoken of as a whole."""
+ADDRESSEES = (1, 1, 1, 2, 3, 4, 5, 6, 8, 10, 12)
+"""How many addressees an ordinary document has, drawn evenly; with the documents to everybody the mean is about six."""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """One document to be written.
+
+    Attributes:
+        sender: who writes it.
+        addressees: who gets it; every one of them receives documents.
+        written: how the addressee's code is written in it, where not in the new form.
+        kind: what kind of document it is.
+        number: its number in the sender's register.
+        theme: what it is about.
+        issued_on: its date.
+        priority: edXML's ``Priority``; 1 to 3 are urgent.
+        signer: who signs it.
+        at: when it is sent: a share (0 to 1) of the run.
+        refused: which addressees will refuse it (02), and why.
+        replies: the answers some addressees will send when they have finished with it.
+        answers: the document it answers.
+    """
+
+    sender: Unit
+    addressees: tuple[Unit, ...]
+    written: Mapping[str, str]
+    kind: Kind
+    number: int
+    theme: str
+    issued_on: date
+    priority: int
+    signer: str
+    at: float
+    refused: Mapping[str, str] = field(default_factory=dict)
+    replies: Mapping[str, Draft] = field(default_factory=dict)
+    answers: Draft | None = None
+
+    @property
+    def code(self) -> DocumentCode:
+        """Number and notation."""
+        tail = (
+            f"{self.kind.notation}-{self.sender.abbreviation}"
+            if self.kind.notation
+            else f"{self.sender.abbreviation}-VP"
+        )
+        return DocumentCode(number=str(self.number), notation=tail)
+
+    @property
+    def document_id(self) -> str:
+        """The identifier in the way the national axis' own examples form it."""
+        return f"{self.sender.code},{self.issued_on:%Y/%m/%d},{self.code}"
+
+    @property
+    def subject(self) -> str:
+        """What it is about, in one line."""
+        if self.answers is not None:
+            return f"V/v trả lời Công văn số {self.answers.code} của {self.answers.sender.name}"
+        return f"{self.kind.opening} {self.theme}"
+
+    @cached_property
+    def document(self) -> Document:
+        """The whole document with its PDF; the same draft makes the same document."""
+        issued_at = TraceHeader(organ_id=self.sender.code, timestamp=datetime.combine(self.issued_on, time(8), ZONE))
+        return Document(
+            sender=_organization(self.sender, self.sender.code),
+            addressees=tuple(_organization(unit, self.written.get(unit.code, unit.code)) for unit in self.addressees),
+            document_id=self.document_id,
+            code=self.code,
+            promulgation=Promulgation(place=self.sender.place, date=self.issued_on),
+            document_type=DocumentType(type=self.kind.type, type_name=self.kind.name, type_detail=0),
+            subject=self.subject,
+            content=self.subject,
+            signer=Signer(full_name=self.signer, position=_position(self.sender), competence=_competence(self.sender)),
+            to_places=(*(unit.name for unit in self.addressees[:3]), "Lưu: VT"),
+            other=OtherInfo(priority=self.priority, sphere="Liên thông văn bản quốc gia", page_amount=1),
+            response_for=() if self.answers is None else (_response_for(self.answers),),
+            trace=(issued_at,),
+            business=Business(),
+            attachments=(
+                Attachment(
+                    name=f"{self.number}-{self.code.notation}.pdf",
+                    content=render(self._letter()),
+                    content_type="application/pdf",
+                    description=self.subject,
+                ),
+            ),
+        )
+
+    def _letter(self) -> Letter:
+        shown = [unit.name for unit in self.addressees]
+        if len(shown) > NAMED_ADDRESSEES:
+            shown = [
+                "Các bộ, cơ quan ngang bộ, cơ quan thuộc Chính phủ",
+                "UBND các tỉnh, thành phố trực thuộc trung ương",
+            ]
+        return Letter(
+            issuer=self.sender.name,
+            number=str(self.code),
+            place=self.sender.place,
+            issued_on=self.issued_on,
+            kind=self.kind.name,
+            subject=self.subject,
+            paragraphs=[text.format(issuer=self.sender.name, theme=self.theme) for text in PARAGRAPHS],
+            addressees=shown,
+            competence=_competence(self.sender),
+            position=_position(self.sender),
+            signer=self.signer,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Everything that will be written; `drafts` in the order of their times, replies inside the drafts they answer."""
+
+    members: tuple[Member, ...]
+    drafts: tuple[Draft, ...]
+
+    def __iter__(self) -> Iterator[Draft]:
+        """Yield every document, replies included."""
+        for draft in self.drafts:
+            yield draft
+            yield from draft.replies.values()
+
+    @property
+    def deliveries(self) -> int:
+        """How many deliveries it makes."""
+        return sum(len(draft.addressees) for draft in self)
+
+    @property
+    def statuses(self) -> int:
+        """How many statuses the addressees will report."""
+        roles = {member.unit.code: member.role for member in self.members}
+        return sum(len(statuses_for(draft, unit.code, roles[unit.code])) for draft in self for unit in draft.addressees)
+
+
+def statuses_for(draft: Draft | None, code: str, role: Role) -> tuple[str, ...]:
+    """Return the statuses this addressee reports for a document, in order; an unplanned document is accepted."""
+    if draft is not None and code in draft.refused:
+        return ("01", "02")
+    return role.statuses
+
+
+def plan_traffic(members: Sequence[Member], *, documents: int, seed: int, issued_on: date) -> Traffic:
+    """Plan the documents of a run.
+
+    The first ones go to everybody who receives documents, so that every unit shows what it does; the others are
+    drawn. Replies come on top of `documents`.
+
+    Args:
+        members: the cast; only connected members write, only those who receive are written to.
+        documents: how many documents to write, at least one.
+        seed: the same seed, cast and date give the same documents.
+        issued_on: the date they carry.
+    """
+    return _Planner(members, seed, issued_on).plan(documents)
+
+
+class _Planner:
+    def __init__(self, members: Sequence[Member], seed: int, issued_on: date) -> None:
+        self.lot = random.Random(f"traffic {seed}")  # noqa: S311 - a repeatable lot, nothing secret
+        self.members = tuple(members)
+        self.issued_on = issued_on
+        self.roles = {member.unit.code: member.role for member in members}
+        self.writers = [member.unit for member in members if member.role.connected]
+        self.readers = [member.unit for member in members if member.role.receives]
+        self.numbers = {unit.code: self.lot.randint(100, 900) for unit in self.writers}
+
+    def plan(self, documents: int) -> Traffic:
+        broadcasts = max(1, round(documents * BROADCAST_SHARE))
+        times = sorted(self.lot.random() for _ in range(documents - broadcasts))
+        drafts = [self._broadcast(index / broadcasts) for index in range(broadcasts)]
+        drafts += [self._drawn(at) for at in times]
+        return Traffic(self.members, tuple(sorted(drafts, key=lambda draft: draft.at)))
+
+    def _broadcast(self, at: float) -> Draft:
+        ministries = [unit for unit in self.writers if unit.kind != "province"] or self.writers
+        sender = self.lot.choice(ministries)
+        return self._draft(sender, [unit for unit in self.readers if unit is not sender], at)
+
+    def _drawn(self, at: float) -> Draft:
+        sender = self.lot.choice(self.writers)
+        others = [unit for unit in self.readers if unit is not sender]
+        addressees = self.lot.sample(others, min(self.lot.choice(ADDRESSEES), len(others)))
+        refusers = {
+            unit.code: self.lot.choice(REASONS)
+            for unit in addressees
+            if self.roles[unit.code] in (Role.FULLY, Role.PARTLY) and self.lot.random() < REFUSED_SHARE
+        }
+        draft = self._draft(sender, addressees, at, refused=refusers)
+        repliers = [unit for unit in addressees if self.roles[unit.code] is Role.FULLY and unit.code not in refusers]
+        # Whoever does not receive documents yet cannot be answered.
+        if repliers and self.roles[sender.code].receives and self.lot.random() < REPLY_SHARE:
+            replier = self.lot.choice(repliers)
+            reply = self._draft(replier, [sender], at, kind=KINDS[0], answers=draft)
+            return replace(draft, replies={replier.code: reply})
+        return draft
+
+    def _draft(
+        self,
+        sender: Unit,
+        addressees: Sequence[Unit],
+        at: float,
+        *,
+        kind: Kind | None = None,
+        refused: Mapping[str, str] | None = None,
+        answers: Draft | None = None,
+    ) -> Draft:
+        lot = self.lot
+        self.numbers[sender.code] += 1
+        return Draft(
+            sender=sender,
+            addressees=tuple(addressees),
+            written={unit.code: old_form(unit.code) for unit in addressees if lot.random() < OLD_FORM_SHARE},
+            kind=kind or lot.choices(KINDS, [each.weight for each in KINDS])[0],
+            number=self.numbers[sender.code],
+            theme=lot.choice(THEMES),
+            issued_on=self.issued_on,
+            priority=lot.randint(1, 3) if lot.random() < URGENT_SHARE else 0,
+            signer=f"{lot.choice(FAMILY_NAMES)} {lot.choice(GIVEN_NAMES)}",
+            at=at,
+            refused=refused or {},
+            answers=answers,
+        )
+
+
+def _organization(unit: Unit, code: str) -> Organization:
+    return Organization(
+        organ_id=code, organ_name=unit.name, organization_in_charge=unit.name, email=officer_mail("vanthu", unit.code)
+    )
+
+
+def _response_for(draft: Draft) -> ResponseFor:
+    return ResponseFor(
+        organ_id=draft.sender.code,
+        code=str(draft.code),
+        document_id=draft.document_id,
+        promulgation_date=draft.issued_on,
+    )
+
+
+def _position(unit: Unit) -> str:
+    return "Chủ tịch" if unit.kind == "province" else "Thủ trưởng"
+
+
+def _competence(unit: Unit) -> str:
+    return "TM." if unit.kind == "province" else ""
