@@ -1,0 +1,191 @@
+"""What only the broker's management API can do: virtual hosts, users, permissions, limits, and looking at queues.
+
+Everything here is for operators' commands and tests; workers and agencies never need the management API.
+"""
+
+from __future__ import annotations
+
+import http
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from urllib.parse import quote, unquote, urlsplit
+
+import aiohttp
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from yarl import URL
+
+from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
+from lienthong.topology.plan import Permissions
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from types import TracebackType
+
+__all__ = ["FULL_PERMISSIONS", "BrokerAdmin", "BrokerOverview", "UserLimit"]
+
+FULL_PERMISSIONS = Permissions(configure=".*", write=".*", read=".*")
+REQUEST_SECONDS = 30.0
+
+UserLimit = Literal["max-connections", "max-channels"]
+
+
+class BrokerOverview(BaseModel):
+    """What a broker says about itself."""
+
+    rabbitmq_version: str
+    erlang_version: str
+    cluster_name: str = ""
+    node: str = ""
+
+
+class _QueueDepth(BaseModel):
+    name: str
+    messages: int = Field(0, description="absent until the queue's first tick")
+
+
+_ModelT = TypeVar("_ModelT")
+_QUEUE_DEPTHS = TypeAdapter(list[_QueueDepth])
+
+
+class BrokerAdmin:
+    """An administrator's session with the management API.
+
+    Every change has happened when its method returns, and repeating one is harmless.
+
+    Args:
+        management_url: ``http://user:password@host:port``; the user needs RabbitMQ's tag ``administrator``.
+    """
+
+    def __init__(self, management_url: str) -> None:
+        place = urlsplit(management_url)
+        if place.scheme not in {"http", "https"} or not place.hostname:
+            raise MisconfiguredError("the management URL has to look like http://user:password@host:15672")
+        self.user = unquote(place.username or "guest")
+        self._password = unquote(place.password or "guest")
+        port = f":{place.port}" if place.port else ""
+        host = f"[{place.hostname}]" if ":" in place.hostname else place.hostname
+        self._base = f"{place.scheme}://{host}{port}{place.path.rstrip('/')}/api"
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers={"Authorization": aiohttp.encode_basic_auth(self.user, self._password, encoding="utf-8")},
+            timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def overview(self) -> BrokerOverview:
+        """Return the broker's versions and names."""
+        _, body = await self._request("GET", "overview")
+        return _parsed(TypeAdapter(BrokerOverview), body)
+
+    async def create_vhost(self, name: str) -> bool:
+        """Create a virtual host in which this administrator may do everything; return False when it was there."""
+        status, _ = await self._request("PUT", "vhosts", name, json={})
+        await self.set_permissions(name, self.user, FULL_PERMISSIONS)
+        return status == http.HTTPStatus.CREATED
+
+    async def delete_vhost(self, name: str) -> None:
+        """Delete a virtual host with everything in it; connections to it are closed by the broker."""
+        await self._request("DELETE", "vhosts", name, absent_is_fine=True)
+
+    async def put_user(self, name: str, password: str | None, *, tags: str = "") -> None:
+        """Create a user or change its password.
+
+        Args:
+            name: for an agency, its code.
+            password: None lets it in by its certificate only.
+            tags: RabbitMQ's tags, comma-separated; agencies and workers have none.
+        """
+        secret = {"password_hash": ""} if password is None else {"password": password}
+        await self._request("PUT", "users", name, json={**secret, "tags": tags})
+
+    async def delete_user(self, name: str) -> None:
+        """Delete a user and close its connections, which some versions would leave open."""
+        await self._request("DELETE", "users", name, absent_is_fine=True)
+        await self.close_user_connections(name)
+
+    async def permissions(self, vhost: str, user: str) -> Permissions | None:
+        """Return what a user may do in a virtual host; None when it may not even enter."""
+        status, body = await self._request("GET", "permissions", vhost, user, absent_is_fine=True)
+        return None if status == http.HTTPStatus.NOT_FOUND else _parsed(TypeAdapter(Permissions), body)
+
+    async def set_permissions(self, vhost: str, user: str, permissions: Permissions) -> None:
+        """Set what a user may do in a virtual host; channels already open may keep what they had."""
+        await self._request("PUT", "permissions", vhost, user, json=asdict(permissions))
+
+    async def clear_permissions(self, vhost: str, user: str) -> None:
+        """Take all permissions in a virtual host from a user, which then cannot enter it."""
+        await self._request("DELETE", "permissions", vhost, user, absent_is_fine=True)
+
+    async def set_user_limits(self, user: str, limits: Mapping[UserLimit, int]) -> None:
+        """Limit how many connections and channels a user may have; -1 is no limit."""
+        for limit, value in limits.items():
+            await self._request("PUT", "user-limits", user, limit, json={"value": value})
+
+    async def close_user_connections(self, user: str) -> None:
+        """Close all connections of a user, who may connect again at once unless deleted or without permissions."""
+        await self._request("DELETE", "connections", "username", user, absent_is_fine=True)
+
+    async def queue_depths(self, vhost: str) -> dict[str, int]:
+        """Return the number of messages in each queue of a virtual host, ready and unacknowledged.
+
+        A queue is listed as soon as it is declared. Its number is the one of the queue's last tick: quorum queues
+        tick every five seconds, so this is for looking, not for deciding.
+        """
+        # Without statistics the answer is not one from the API's own cache, and costs the broker far less.
+        query = "disable_stats=true&enable_queue_totals=true"
+        _, body = await self._request("GET", "queues", vhost, query=query)
+        return {queue.name: queue.messages for queue in _parsed(_QUEUE_DEPTHS, body)}
+
+    async def _request(
+        self,
+        method: Literal["GET", "PUT", "DELETE"],
+        *path: str,
+        query: str = "",
+        json: Mapping[str, str | int] | None = None,
+        absent_is_fine: bool = False,
+    ) -> tuple[int, bytes]:
+        """Ask the API; names in the path may contain anything, a slash included.
+
+        Raises:
+            Unavailable: the API cannot be reached or is in trouble.
+            MisconfiguredError: it refuses; the text says what to mend.
+        """
+        if self._session is None:
+            raise RuntimeError("use BrokerAdmin in an async with block")
+        address = "/".join((self._base, *(quote(part, safe="") for part in path)))
+        url = URL(f"{address}?{query}" if query else address, encoded=True)
+        try:
+            async with self._session.request(method, url, json=json) as response:
+                status, body = response.status, await response.read()
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable(f"the broker's management API at {self._base} does not answer: {error!r}") from error
+        if status < http.HTTPStatus.BAD_REQUEST or (absent_is_fine and status == http.HTTPStatus.NOT_FOUND):
+            return status, body
+        raise self._refused(status, f"{method} {'/'.join(path)}", body.decode(errors="replace"))
+
+    def _refused(self, status: int, request: str, body: str) -> LienThongError:
+        if status >= http.HTTPStatus.INTERNAL_SERVER_ERROR:
+            return Unavailable(f"the broker's management API says {status} to {request}: {body[:300]}")
+        remedy = {
+            http.HTTPStatus.UNAUTHORIZED: f"user {self.user}, its password or its tags are wrong; "
+            "mend LIENTHONG_BROKER_MANAGEMENT_URL, or: rabbitmqctl set_user_tags USER administrator",
+            http.HTTPStatus.FORBIDDEN: f"user {self.user} needs RabbitMQ's tag administrator",
+            http.HTTPStatus.NOT_FOUND: "no such thing on this broker; is the plugin rabbitmq_management enabled?",
+        }.get(http.HTTPStatus(status), "the broker does not take this request")
+        return MisconfiguredError(f"{request}: {remedy} ({status}: {body[:300]})")
+
+
+def _parsed(adapter: TypeAdapter[_ModelT], body: bytes) -> _ModelT:
+    try:
+        return adapter.validate_json(body)
+    except ValidationError as error:
+        raise MisconfiguredError(f"this is not RabbitMQ's management API: {error}") from error
