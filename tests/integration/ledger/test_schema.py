@@ -1,0 +1,112 @@
+"""The schema of the ledger and the statements on it."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from tests.integration.ledger.conftest import document_row
+
+from lienthong.document.life_cycle import STATUS_CODES, State
+from lienthong.errors import MisconfiguredError
+from lienthong.ledger.migrations import migrate, migrations
+from lienthong.ledger.statements import statements
+
+if TYPE_CHECKING:
+    from lienthong.ledger.ledger import Ledger
+
+WORKER_ROLES = ("ingest", "signature_verify", "router", "status_tracker", "notifier")
+
+
+async def test_every_statement_is_prepared(database: str) -> None:
+    """Every SQL statement of the product fits the migrated schema."""
+    connection = await asyncpg.connect(database)
+    for name, sql in statements().items():
+        prepared = await connection.prepare(sql)
+        assert prepared.get_query() == sql, name
+    await connection.close()
+
+
+async def test_migrating_twice_changes_nothing(database: str) -> None:
+    """An applied migration is not applied again."""
+    assert await migrate(database) == []
+
+
+async def test_a_migration_changed_afterwards_is_found_out(database: str) -> None:
+    """A file that was changed after it had been applied stops the migration with its name."""
+    connection = await asyncpg.connect(database)
+    await connection.execute("update schema_migration set digest = 'other'")
+    await connection.close()
+    with pytest.raises(MisconfiguredError, match=migrations()[0].name):
+        await migrate(database)
+
+
+async def test_an_older_program_refuses_a_newer_ledger(database: str) -> None:
+    """A migration this program does not know means that the ledger is newer than it."""
+    connection = await asyncpg.connect(database)
+    await connection.execute("insert into schema_migration (name, digest) values ('9999_pre_later.sql', '')")
+    await connection.close()
+    with pytest.raises(MisconfiguredError, match="newer"):
+        await migrate(database)
+
+
+@pytest.mark.parametrize("table", ["entry", "entry_other", "{current}"])
+@pytest.mark.parametrize("command", ["update {} set kind = 'x'", "delete from {}", "truncate {}"])
+async def test_history_is_append_only(ledger: Ledger, database: str, table: str, command: str) -> None:
+    """Not even the owner changes or removes an entry, in the parent or in a partition."""
+    async with ledger.transaction() as unit:
+        await unit.record_documents([document_row()], [])
+    connection = await asyncpg.connect(database)
+    current = await connection.fetchval("select tableoid::regclass::text from entry limit 1")
+    target = table.format(current=current)
+    if target == "entry_other":
+        await connection.execute("insert into entry (kind, facts, recorded_at) values ('x', '{}', '2000-01-01')")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
+        await connection.execute(command.format(target))
+    await connection.close()
+
+
+async def test_entries_of_this_month_have_a_partition(ledger: Ledger, database: str) -> None:
+    """New entries go to the partition of their month, and the following months' are there already."""
+    async with ledger.transaction() as unit:
+        await unit.record_documents([document_row()], [])
+    connection = await asyncpg.connect(database)
+    partition = await connection.fetchval("select tableoid::regclass::text from entry limit 1")
+    assert re.fullmatch(r"entry_\d{4}_\d{2}", partition)
+    assert await connection.fetchval("select make_entry_partitions(12)") == 0
+    assert await connection.fetchval("select make_entry_partitions(14)") == 2
+    await connection.close()
+
+
+@pytest.mark.parametrize("role", WORKER_ROLES)
+async def test_a_worker_cannot_rewrite_history(database: str, role: str) -> None:
+    """No worker's role may change an entry, remove a fact, or change the directory."""
+    connection = await asyncpg.connect(database, server_settings={"role": f"lienthong_{role}"})
+    for command in (
+        "update entry set kind = 'x'",
+        "delete from entry",
+        "delete from document",
+        "update document set sha256 = 'x'",
+        "insert into agency (code, name, stage) values ('X', 'X', 'official')",
+        "update delivery set carrier = 'X'",
+        "drop table entry",
+    ):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(command)
+    await connection.close()
+
+
+async def test_the_database_knows_the_life_cycle(database: str) -> None:
+    """States and status codes of the code are the ones the database checks."""
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch("select code, vi, en, office from status_code")
+    assert {tuple(row) for row in rows} == {
+        (one.code, one.vi, one.en, one.office.value if one.office else None) for one in STATUS_CODES.values()
+    }
+    check = await connection.fetchval(
+        "select pg_get_constraintdef(oid) from pg_constraint where conname = 'delivery_state_check'"
+    )
+    assert set(re.findall(r"'(\w+)'", check)) == {state.value for state in State}
+    await connection.close()

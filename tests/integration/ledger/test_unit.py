@@ -1,0 +1,188 @@
+"""One transaction of one batch."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+import pytest
+from tests.integration.ledger.conftest import NOW, document_row
+
+from lienthong.document.ids import derive
+from lienthong.ledger.rows import (
+    AttachmentRow,
+    DeliveryRow,
+    Mark,
+    NoticeRow,
+    RefusalRow,
+    RoutingRow,
+    StatusRow,
+    SubmissionRow,
+    VerificationRow,
+)
+
+if TYPE_CHECKING:
+    from lienthong.ledger.ledger import Ledger
+
+
+async def count(database: str, sql: str) -> int:
+    """Return one number from the database."""
+    connection = await asyncpg.connect(database)
+    number: int = await connection.fetchval(sql)
+    await connection.close()
+    return number
+
+
+async def test_a_document_is_recorded_once(ledger: Ledger, database: str) -> None:
+    """Recording a document again recalls it; there is one row, one entry, and its attachments once."""
+    row = document_row()
+    files = [AttachmentRow(row.document, 1, "a.pdf", "application/pdf", 3, "b" * 64)]
+    for _ in range(2):
+        async with ledger.transaction() as unit:
+            recalled = await unit.record_documents([row, row], files)
+            assert recalled[row.document].sha256 == row.sha256
+    assert await count(database, "select count(*) from document") == 1
+    assert await count(database, "select count(*) from attachment") == 1
+    assert await count(database, "select count(*) from entry where kind = 'DocumentReceived'") == 1
+
+
+async def test_other_content_under_the_same_id_is_seen(ledger: Ledger, database: str) -> None:
+    """The first content stays; the second finds the first one's digest and leaves no attachment behind."""
+    first, second = document_row(), document_row(sha256="c" * 64)
+    async with ledger.transaction() as unit:
+        await unit.record_documents([first], [])
+    async with ledger.transaction() as unit:
+        recalled = await unit.record_documents(
+            [second], [AttachmentRow(second.document, 1, "b.pdf", None, 3, "d" * 64)]
+        )
+    assert recalled[first.document].sha256 == first.sha256
+    assert await count(database, "select count(*) from attachment") == 0
+
+
+async def test_the_first_content_of_a_message_id_stays(ledger: Ledger) -> None:
+    """A message id speaks for the content it was first used with, for each agency by itself."""
+    one = SubmissionRow("G22", "m", "1" * 64, 1, NOW)
+    async with ledger.transaction() as unit:
+        await unit.record_submissions([one])
+        assert await unit.record_submissions([replace(one, sha256="2" * 64)]) == {("G22", "m"): "1" * 64}
+        assert await unit.record_submissions([replace(one, user_name="H23", sha256="3" * 64)]) == {
+            ("H23", "m"): "3" * 64
+        }
+
+
+async def test_a_mark_is_set_once(ledger: Ledger) -> None:
+    """Marking a document forwarded again does not move the time of the first mark."""
+    row = document_row()
+    async with ledger.transaction() as unit:
+        await unit.record_documents([row], [])
+        await unit.mark_forwarded([(Mark("document", row.document), NOW)])
+        await unit.mark_forwarded([(Mark("document", row.document), NOW.replace(year=2027))])
+        assert (await unit.documents([row.document]))[row.document].forwarded_at == NOW
+
+
+async def test_every_marked_table_can_be_marked(ledger: Ledger, database: str) -> None:
+    """Each fact with outputs has its mark."""
+    row = document_row()
+    key = UUID(int=7)
+    async with ledger.transaction() as unit:
+        await unit.record_documents([row], [])
+        await unit.record_verifications([VerificationRow(row.document, "indeterminate", "X", {})])
+        await unit.record_routings(
+            [RoutingRow(row.document, "routed", (DeliveryRow(row.document, "H23", "H23", "H23"),))]
+        )
+        await unit.record_refusals([RefusalRow(key, "ingest", "document", "G22", "m", None, "0" * 64, [{"code": "x"}])])
+        await unit.record_notices([NoticeRow(key, "G22", "receipt", row.document, NOW)])
+        await unit.record_statuses([status_row(row.document, "01", key)])
+        marks = [Mark("document", row.document), Mark("verification", row.document), Mark("routing", row.document)]
+        marks += [Mark("refusal", key), Mark("notice", key), Mark("status", key)]
+        await unit.mark_forwarded([(mark, NOW) for mark in marks])
+    for table in ("document", "verification", "routing", "refusal", "notice", "status"):
+        assert await count(database, f"select count(*) from {table} where forwarded_at is not null") == 1, table
+
+
+async def test_a_routing_keeps_its_first_deliveries(ledger: Ledger) -> None:
+    """A routing decided once stays, even when the directory would now decide otherwise."""
+    row = document_row()
+    async with ledger.transaction() as unit:
+        await unit.record_documents([row], [])
+        await unit.record_routings(
+            [RoutingRow(row.document, "routed", (DeliveryRow(row.document, "H23", "H23", "H23"),))]
+        )
+    async with ledger.transaction() as unit:
+        again = await unit.record_routings(
+            [RoutingRow(row.document, "routed", (DeliveryRow(row.document, "H41", "H41", "H41"),))]
+        )
+    assert [one.addressee for one in again[row.document].deliveries] == ["H23"]
+
+
+async def test_a_failed_transaction_leaves_nothing(ledger: Ledger, database: str) -> None:
+    """What a transaction recorded before it failed is gone with it."""
+
+    async def fail() -> None:
+        async with ledger.transaction() as unit:
+            await unit.record_documents([document_row()], [])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
+    assert await count(database, "select count(*) from document") == 0
+    assert await count(database, "select count(*) from entry") == 0
+
+
+async def test_batches_in_any_order_do_not_deadlock(ledger: Ledger, database: str) -> None:
+    """Workers that record overlapping batches in different orders all succeed."""
+    rows = [document_row(f"d{number}") for number in range(60)]
+
+    async def record(seed: int) -> None:
+        mine = random.Random(seed).sample(rows, 40)
+        async with ledger.transaction() as unit:
+            await unit.record_submissions([SubmissionRow("G22", row.message_id, row.sha256, 1, NOW) for row in mine])
+            await unit.record_documents(mine, [])
+
+    for round_number in range(5):
+        await asyncio.gather(*(record(round_number * 10 + seed) for seed in range(4)))
+    assert await count(database, "select count(*) from entry") == await count(database, "select count(*) from document")
+
+
+async def test_locked_deliveries_serialise(ledger: Ledger) -> None:
+    """Two workers that report about one delivery see each other's state, one after the other."""
+    row = document_row()
+    async with ledger.transaction() as unit:
+        await unit.record_documents([row], [])
+        await unit.record_routings(
+            [RoutingRow(row.document, "routed", (DeliveryRow(row.document, "H23", "H23", "H23"),))]
+        )
+    seen: list[str] = []
+
+    async def move(state: str) -> None:
+        async with ledger.transaction() as unit:
+            (delivery,) = await unit.lock_reported_deliveries({("G22", "d1")})
+            seen.append(delivery.state)
+            await unit.update_deliveries([replace(delivery, state=state)])
+
+    await asyncio.gather(move("arrived"), move("arrived"))
+    assert seen == ["delivered", "arrived"]
+
+
+def status_row(document: UUID, code: str, key: UUID | None = None) -> StatusRow:
+    """Return an applied status of H23."""
+    return StatusRow(
+        status=key or derive("status", code),
+        document=document,
+        addressee="H23",
+        reporter="H23",
+        user_name="H23",
+        message_id=f"status-{code}",
+        sha256="e" * 64,
+        code=code,
+        description=None,
+        outcome="applied",
+        state_before="delivered",
+        state_after="arrived",
+        reported_at=NOW,
+        received_at=NOW,
+    )

@@ -1,0 +1,56 @@
+"""The topology as data."""
+
+from __future__ import annotations
+
+import re
+
+from lienthong.topology.names import DEAD, RETRY_SECONDS, WORK, Step, delivery_queue, status_queue, work_key
+from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan, lanes
+
+
+def test_every_binding_joins_what_is_planned() -> None:
+    """No binding names an exchange or queue that is not in the plan, and no queue is without one."""
+    plan = exchange_plan() + agency_plan("G22")
+    exchanges, queues = {one.name for one in plan.exchanges}, {one.name for one in plan.queues}
+    assert {one.exchange for one in plan.bindings} <= exchanges
+    assert {one.queue for one in plan.bindings} == queues
+
+
+def test_every_queue_is_a_quorum_queue() -> None:
+    """From RabbitMQ 4 on only a quorum queue's confirm means that a message is on disk."""
+    plan = exchange_plan() + agency_plan("G22")
+    assert all(queue.arguments["x-queue-type"] == "quorum" for queue in plan.queues)
+
+
+def test_a_delivery_limit_never_loses_a_message() -> None:
+    """A queue with a delivery limit or a TTL dead-letters, at least once, to a place that is bound."""
+    plan = exchange_plan() + agency_plan("G22")
+    bound = {(one.exchange, one.key) for one in plan.bindings}
+    work_keys = {work_key(step, lane) for step in Step for lane in lanes(step)}
+    for queue in plan.queues:
+        if "x-delivery-limit" in queue.arguments or "x-message-ttl" in queue.arguments:
+            assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
+            exchange = str(queue.arguments["x-dead-letter-exchange"])
+            if exchange == DEAD:
+                assert (exchange, queue.arguments["x-dead-letter-routing-key"]) in bound
+            else:
+                assert {(WORK, key) for key in work_keys} <= bound
+
+
+def test_a_rung_has_one_constant_ttl() -> None:
+    """Expiry is head-first, so each delay has a queue of its own."""
+    ttls = [queue.arguments["x-message-ttl"] for queue in exchange_plan().queues if "x-message-ttl" in queue.arguments]
+    assert ttls == [seconds * 1000 for seconds in RETRY_SECONDS]
+
+
+def test_an_agency_may_touch_its_own_queues_only() -> None:
+    """The permissions match an agency's two queues and one exchange, and nothing of an agency with a longer code."""
+    permissions = agency_permissions("H23")
+    assert not re.search(permissions.configure, "anything")
+    assert re.search(permissions.write, "submission")
+    for name in ("work", "status", "delivery", "amq.default", "", "submission2"):
+        assert not re.search(permissions.write, name)
+    for queue in (delivery_queue("H23"), status_queue("H23")):
+        assert re.search(permissions.read, queue)
+    for name in (delivery_queue("H23.1"), delivery_queue("H233"), "work.ingest", "agencyxH23xdelivery"):
+        assert not re.search(permissions.read, name)
