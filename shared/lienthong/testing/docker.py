@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ import requests.exceptions
 from docker.errors import DockerException, ImageNotFound
 from testcontainers.core.config import ConnectionMode, testcontainers_config
 from testcontainers.core.container import DockerContainer
-from testcontainers.core.docker_client import DockerClient
+from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from lienthong.errors import Unavailable
 from lienthong.testing.answers import BrokerAddress, LedgerAddress, Server
@@ -32,6 +33,7 @@ REAPER_PULL_SECONDS = 20.0
 ENGINE_SECONDS = 60
 LOG_TAIL_LINES = 30
 
+DEFAULT_ENGINE = "unix:///var/run/docker.sock"
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 EngineError = (DockerException, requests.exceptions.RequestException, OSError)
 
@@ -44,9 +46,8 @@ def prepare(*images: str) -> None:
             it may have no registry to pull from.
     """
     try:
+        _require_local_engine()
         with _engine(ENGINE_SECONDS) as engine:
-            engine.client.ping()
-            _require_local(engine.client.api.base_url)
             deadline = time.monotonic() + PULL_SECONDS
             for image in images:
                 _have(engine, image, deadline - time.monotonic())
@@ -146,10 +147,17 @@ def _engine(timeout: float) -> Iterator[DockerClient]:
         engine.client.close()
 
 
-def _require_local(base_url: str) -> None:
-    """Refuse an engine on another machine: what it publishes on its loopback interface cannot be reached from here."""
-    place = urlsplit(base_url)
-    if "unix" not in place.scheme and place.hostname not in LOCAL_HOSTS:
+def _require_local_engine() -> None:
+    """Refuse an engine on another machine, whose loopback interface cannot be reached from here, or none at all.
+
+    Knocking first also spares us the engine's client, which leaves a socket behind when nobody answers.
+    """
+    place = urlsplit(get_docker_host() or DEFAULT_ENGINE)
+    if place.scheme == "unix":
+        with socket.socket(socket.AF_UNIX) as engine:
+            engine.settimeout(ENGINE_SECONDS)
+            engine.connect(place.path)
+    elif place.hostname not in LOCAL_HOSTS:
         raise Unavailable(f"Docker: the engine at {place.netloc} is not on this machine")
 
 
