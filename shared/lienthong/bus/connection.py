@@ -32,6 +32,9 @@ DECLARE_SECONDS = 30.0
 class Bus:
     """A broker, for one consuming task and any number of publishing ones.
 
+    Attributes:
+        user: who we are to the broker, as the address says; None when only a certificate knows.
+
     Args:
         urls: AMQP addresses, comma-separated, tried in turn; all with the same user. For TLS with a client
             certificate: ``amqps://user@host/vhost?auth=EXTERNAL&cafile=…&certfile=…&keyfile=…``.
@@ -53,7 +56,8 @@ class Bus:
         give_up_seconds: float = 60.0,
     ) -> None:
         addresses = addresses_of(urls)
-        self.user = addresses[0].user or "guest"
+        external = addresses[0].query.get("auth", "").lower() == "external"
+        self.user = addresses[0].user or (None if external else "guest")
         self._connect_seconds = connect_seconds
         self._consuming = Link(addresses, name=f"{name} consume", heartbeat_seconds=heartbeat_seconds)
         self._publishing = Link(addresses, name=f"{name} publish", heartbeat_seconds=heartbeat_seconds)
@@ -82,6 +86,11 @@ class Bus:
     def connected(self) -> bool:
         """Whether messages can leave, and arrive once `consume` was called."""
         return self._publishing.is_open and (self._consumer.connected or not self._consumes)
+
+    @property
+    def waiting(self) -> int:
+        """Messages prefetched and not yet taken."""
+        return self._consumer.waiting
 
     async def declare(self, plan: Plan) -> None:
         """Create what a plan names and is not there yet.

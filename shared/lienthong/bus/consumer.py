@@ -144,6 +144,11 @@ class Consumer:
         """Whether messages can arrive."""
         return self._lost is None and self._link.is_open
 
+    @property
+    def waiting(self) -> int:
+        """Messages prefetched and not yet taken."""
+        return sum(len(lane.waiting) for lane in self._lanes.values())
+
     async def start(self, queues: Sequence[str], *, prefetch: int, within: float) -> None:
         """Consume queues, the one served first in front; what was taken before can no longer be acknowledged.
 

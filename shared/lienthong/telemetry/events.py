@@ -1,0 +1,43 @@
+"""Every event a log line can name, and what its fields are. A name, once published, is not given another meaning."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+__all__ = ["Event"]
+
+
+class Event(StrEnum):
+    """The catalogue: search a log by these names, build alarms on them."""
+
+    WORKER_STARTED = "worker_started"
+    """A worker is connected and takes messages: step, queues, batch_limit."""
+    WORKER_DRAINING = "worker_draining"
+    """A signal came; the batch in hand is finished: signal, drain_seconds."""
+    WORKER_STOPPED = "worker_stopped"
+    """A worker ends: clean (whether the batch in hand was finished)."""
+    WORKER_MISCONFIGURED = "worker_misconfigured"
+    """A worker ends because an operator has to mend something: reason."""
+    WORKER_CRASHED = "worker_crashed"
+    """A worker ends because of an error nobody expected; what it held is delivered again: exception."""
+    HEALTH_LISTENING = "health_listening"
+    """Where /live, /ready and /metrics are: url."""
+
+    BATCH_SETTLED = "batch_settled"
+    """A batch is recorded and all it caused is confirmed: size, forwarded, retried, dead_lettered, and the
+    milliseconds of each phase."""
+    BATCH_SPLIT = "batch_split"
+    """Recording a batch failed on account of some message; its halves are recorded to find it: size, reason."""
+    MESSAGE_RETRIED = "message_retried"
+    """A message was put on the retry ladder: queue, message_id, user_id, attempt, seconds, reason."""
+    MESSAGE_DEAD_LETTERED = "message_dead_lettered"
+    """A message was given up; an operator has to look: queue, message_id, user_id, attempt, reason."""
+
+    BROKER_LOST = "broker_lost"
+    """The consuming connection is gone; everything unacknowledged will be delivered again: reason."""
+    BROKER_AWAY = "broker_away"
+    """The broker cannot be reached, or does not confirm; the worker keeps trying: reason, messages."""
+    DEPENDENCY_AWAY = "dependency_away"
+    """A worker cannot start yet, because the broker or the database does not answer: reason."""
+    LEDGER_AWAY = "ledger_away"
+    """The database cannot be reached; the worker keeps its batch and keeps trying: reason."""

@@ -1,0 +1,291 @@
+"""The loop of every worker: take a batch, decide, record, publish, and acknowledge it once its marks are recorded.
+
+An unacknowledged input is the outbox. The batch in hand is acknowledged only after the transaction that carries its
+*forwarded* marks, which is the next batch's, or one of its own after a moment of rest: so a crash between any two
+steps delivers the input again, what was recorded is recalled, and what is not marked is published again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import structlog
+
+from lienthong.bus.backoff import Backoff
+from lienthong.bus.errors import ConnectionLost
+from lienthong.errors import MisconfiguredError, Unavailable
+from lienthong.telemetry import metrics
+from lienthong.telemetry.events import Event
+from lienthong.topology.names import work_queue
+from lienthong.topology.plan import lanes
+from lienthong.worker.ladder import Ladder, reason
+from lienthong.worker.settle import Publishes, Settled, Settler
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    from lienthong.bus.messages import Incoming
+    from lienthong.ledger.unit import Unit
+    from lienthong.worker.handler import Handler, Outcome
+    from lienthong.worker.ladder import Input
+
+__all__ = ["FLUSH_SECONDS", "Batches", "Pulse", "Runner", "Transactions"]
+
+FLUSH_SECONDS = 0.05
+"""How long a settled batch waits for the next one's transaction before it is marked by one of its own."""
+TURN_SECONDS = 5.0
+"""The longest an idle worker waits for a message before it says that it is still turning."""
+
+DecisionT = TypeVar("DecisionT")
+ResultT = TypeVar("ResultT")
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Batches(Publishes, Protocol):
+    """What the loop needs of the bus; see `lienthong.bus.connection.Bus`."""
+
+    @property
+    def waiting(self) -> int:
+        """Messages prefetched and not yet taken."""
+        ...
+
+    async def consume(self, queues: Sequence[str], *, prefetch: int) -> None:
+        """Consume queues, the one served first in front."""
+        ...
+
+    async def take(self, limit: int, *, timeout: float | None) -> list[Incoming]:  # noqa: ASYNC109 - an answer
+        """Return waiting messages, none after the timeout."""
+        ...
+
+    async def ack_through(self, queue: str, tag: int) -> None:
+        """Acknowledge a queue's messages up to a tag."""
+        ...
+
+    async def cancel(self) -> None:
+        """Take no more messages."""
+        ...
+
+
+class Transactions(Protocol):
+    """What the loop needs of the ledger; see `lienthong.ledger.ledger.Ledger`."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Unit]:
+        """Open one transaction, committed when the block ends well."""
+        ...
+
+
+class Pulse:
+    """When the loop last got on."""
+
+    def __init__(self) -> None:
+        self._at = time.monotonic()
+
+    def beat(self) -> None:
+        """Note that the loop got on."""
+        self._at = time.monotonic()
+
+    @property
+    def age_seconds(self) -> float:
+        """Seconds since the last beat."""
+        return time.monotonic() - self._at
+
+
+class Runner(Generic[DecisionT]):
+    """Runs one handler on the lanes of its step.
+
+    Args:
+        handler: what to do with a message.
+        bus: where messages come from and go to.
+        ledger: where facts are recorded.
+        user: our own user on the broker; see `lienthong.worker.ladder`.
+        batch_limit: most messages in one batch; two batches are prefetched.
+        pulse: tells others that the loop still turns.
+    """
+
+    def __init__(
+        self,
+        handler: Handler[DecisionT],
+        *,
+        bus: Batches,
+        ledger: Transactions,
+        user: str,
+        batch_limit: int = 100,
+        pulse: Pulse | None = None,
+    ) -> None:
+        self._handler = handler
+        self._bus = bus
+        self._ledger = ledger
+        self._batch_limit = batch_limit
+        self._queues = [work_queue(handler.step, lane) for lane in lanes(handler.step)]
+        self._ladder = Ladder(handler.step, user)
+        self._pulse = pulse or Pulse()
+        self._settler = Settler(bus, self._ladder, self._pulse.beat)
+        self._settled = Settled()
+        self._stopping = asyncio.Event()
+        self._log = log.bind(step=str(handler.step))
+
+    def stop(self) -> None:
+        """Take no more batches: `run` returns when the one in hand is settled, marked and acknowledged."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Take batches until `stop` is called.
+
+        Raises:
+            MisconfiguredError: nothing can work before an operator mends something.
+        """
+        stopper = asyncio.create_task(self._cancel_when_stopping(), name="stop taking")
+        backoff = Backoff(most=2.0)
+        try:
+            while not self._stopping.is_set():
+                try:
+                    await self._consume()
+                    while not self._stopping.is_set():
+                        await self._turn()
+                        backoff.reset()
+                except ConnectionLost as loss:
+                    # Tags died with the connection; that outputs were confirmed stays true, and is still marked.
+                    self._settled.acks.clear()
+                    self._log.warning(Event.BROKER_LOST, reason=reason(loss))
+                    await self._rest(backoff.next())
+            with contextlib.suppress(ConnectionLost):
+                await self._flush()
+        finally:
+            stopper.cancel()
+            await asyncio.wait([stopper])
+
+    async def _cancel_when_stopping(self) -> None:
+        await self._stopping.wait()
+        await self._bus.cancel()
+
+    async def _consume(self) -> None:
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            self._pulse.beat()
+            try:
+                await self._bus.consume(self._queues, prefetch=2 * self._batch_limit)
+            except Unavailable as away:
+                self._log.warning(Event.BROKER_AWAY, reason=reason(away), messages=0)
+                await self._rest(backoff.next())
+            else:
+                self._log.info(Event.WORKER_STARTED, queues=self._queues, batch_limit=self._batch_limit)
+                return
+
+    async def _turn(self) -> None:
+        self._pulse.beat()
+        waits = FLUSH_SECONDS if self._settled.acks or self._settled.marks else TURN_SECONDS
+        batch = await self._bus.take(self._batch_limit, timeout=waits)
+        metrics.WAITING.labels(self._handler.step).set(self._bus.waiting)
+        if not batch:
+            await self._flush()
+            return
+        started = time.perf_counter()
+        inputs = [self._ladder.restore(message) for message in batch]
+        decisions = await asyncio.gather(
+            *(self._handler.decide(each.message) for each in inputs), return_exceptions=True
+        )
+        decided = time.perf_counter()
+        outcomes = await self._record(inputs, decisions)
+        recorded = time.perf_counter()
+        self._pulse.beat()
+        self._settled = await self._settler.settle(inputs, outcomes)
+        if not self._settled.marks:
+            await self._acknowledge()
+        self._report(batch, decided - started, recorded - decided, time.perf_counter() - recorded)
+
+    async def _record(
+        self, inputs: Sequence[Input], decisions: Sequence[DecisionT | BaseException]
+    ) -> list[Outcome | Exception]:
+        outcomes: list[Outcome | Exception | None] = []
+        batch: list[tuple[Incoming, DecisionT]] = []
+        for tried, decision in zip(inputs, decisions, strict=True):
+            if isinstance(decision, MisconfiguredError) or (
+                isinstance(decision, BaseException) and not isinstance(decision, Exception)
+            ):
+                raise decision
+            if isinstance(decision, Exception):
+                outcomes.append(decision)
+            else:
+                outcomes.append(None)
+                batch.append((tried.message, decision))
+        recorded = iter(await self._record_isolating(batch) if batch else ())
+        await self._flush()
+        return [next(recorded) if outcome is None else outcome for outcome in outcomes]
+
+    async def _record_isolating(self, batch: Sequence[tuple[Incoming, DecisionT]]) -> list[Outcome | Exception]:
+        try:
+            return [*await self._patiently(lambda: self._transact(batch))]
+        except MisconfiguredError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a bug, on account of one message: the others must get through
+            # The marks of the batch before are not to blame, or no message is.
+            await self._commit_marks()
+            if len(batch) == 1:
+                return [error]
+            self._log.warning(Event.BATCH_SPLIT, size=len(batch), reason=reason(error))
+            half = len(batch) // 2
+            return await self._record_isolating(batch[:half]) + await self._record_isolating(batch[half:])
+
+    async def _transact(self, batch: Sequence[tuple[Incoming, DecisionT]]) -> Sequence[Outcome]:
+        marks = self._settled.marks
+        async with self._ledger.transaction() as unit:
+            if marks:
+                await unit.mark_forwarded(marks)
+            outcomes = await self._handler.record(unit, batch) if batch else ()
+            if len(outcomes) != len(batch):
+                raise RuntimeError(f"{len(outcomes)} outcomes for {len(batch)} messages")
+        self._settled.marks = []
+        return outcomes
+
+    async def _commit_marks(self) -> None:
+        if self._settled.marks:
+            await self._patiently(lambda: self._transact(()))
+
+    async def _flush(self) -> None:
+        await self._commit_marks()
+        await self._acknowledge()
+
+    async def _acknowledge(self) -> None:
+        acks, self._settled.acks = self._settled.acks, {}
+        for queue, tag in acks.items():
+            await self._bus.ack_through(queue, tag)
+
+    async def _patiently(self, action: Callable[[], Awaitable[ResultT]]) -> ResultT:
+        # While the database is away the batch stays in memory and unacknowledged; nothing is gained by dropping it.
+        backoff = Backoff()
+        while True:
+            try:
+                return await action()
+            except Unavailable as away:
+                self._log.warning(Event.LEDGER_AWAY, reason=reason(away))
+            self._pulse.beat()
+            await asyncio.sleep(backoff.next())
+
+    async def _rest(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    def _report(self, batch: Sequence[Incoming], decide: float, record: float, publish: float) -> None:
+        step, settled = self._handler.step, self._settled
+        metrics.BATCH_SIZE.labels(step).observe(len(batch))
+        for message in batch:
+            metrics.TAKEN.labels(step, message.queue).inc()
+        for outcome in ("forwarded", "retried", "dead_lettered"):
+            metrics.SETTLED.labels(step, outcome).inc(getattr(settled, outcome))
+        phases = {"decide": decide, "record": record, "publish": publish}
+        for phase, seconds in phases.items():
+            metrics.PHASE_SECONDS.labels(step, phase).observe(seconds)
+        self._log.info(
+            Event.BATCH_SETTLED,
+            size=len(batch),
+            forwarded=settled.forwarded,
+            retried=settled.retried,
+            dead_lettered=settled.dead_lettered,
+            **{f"{phase}_ms": round(seconds * 1000, 1) for phase, seconds in phases.items()},
+        )

@@ -1,0 +1,198 @@
+"""From settings to a running worker: what every service's ``__main__`` calls.
+
+::
+
+    async def build(connections: Connections) -> RouteDocument:
+        return RouteDocument(FolderStore(PayloadSettings().folder))
+
+    def run() -> None:
+        main(Step.ROUTER, build, role="lienthong_router")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from lienthong.bus.backoff import Backoff
+from lienthong.bus.connection import Bus
+from lienthong.errors import MisconfiguredError, Unavailable
+from lienthong.ledger.ledger import Ledger
+from lienthong.settings import BrokerSettings, LedgerSettings, ServiceSettings
+from lienthong.telemetry.events import Event
+from lienthong.telemetry.logs import configure_logging
+from lienthong.topology.plan import exchange_plan
+from lienthong.worker.health import HealthServer
+from lienthong.worker.ladder import reason
+from lienthong.worker.runner import Pulse, Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lienthong.topology.names import Step
+    from lienthong.worker.handler import Handler
+
+    Build = Callable[["Connections"], Awaitable[Handler[Any]]]
+
+__all__ = ["Connections", "main", "serve"]
+
+EXIT_CUT_SHORT = 1
+EXIT_MISCONFIGURED = 78
+"""``EX_CONFIG`` of sysexits.h: restarting will not help."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """What a handler can be built with.
+
+    Attributes:
+        bus: the broker, connected, with the exchange's own queues declared.
+        ledger: the database, in the step's role.
+        closing: what the handler opens is built from may be entered here, and is closed when the worker ends.
+    """
+
+    bus: Bus
+    ledger: Ledger
+    closing: AsyncExitStack
+
+
+def main(step: Step, build: Build, *, role: str | None) -> None:
+    """Run one worker until a signal ends it, and exit.
+
+    SIGTERM and SIGINT let it finish the batch in hand; a second one, or the time limit, ends it at once: nothing is
+    lost by that either, only done again. Exit code 0: finished; 1: cut short; 78: misconfigured.
+
+    Args:
+        step: which worker.
+        build: makes its handler.
+        role: the PostgreSQL role it takes.
+    """
+    sys.exit(asyncio.run(serve(step, build, role=role)))
+
+
+async def serve(step: Step, build: Build, *, role: str | None) -> int:
+    """Run one worker with the settings of the environment; returns the exit code. See `main`."""
+    service = ServiceSettings()
+    try:
+        configure_logging(f"lienthong-{step}", service.log_level)
+        await _Worker(step, build, role, service).run()
+    except MisconfiguredError as error:
+        log.critical(Event.WORKER_MISCONFIGURED, reason=str(error))
+        return EXIT_MISCONFIGURED
+    except asyncio.CancelledError:
+        log.warning(Event.WORKER_STOPPED, clean=False)
+        return EXIT_CUT_SHORT
+    except Exception:
+        log.exception(Event.WORKER_CRASHED)
+        raise
+    log.info(Event.WORKER_STOPPED, clean=True)
+    return 0
+
+
+class _Worker:
+    """One process: its health, its signals, its connections, its loop."""
+
+    def __init__(self, step: Step, build: Build, role: str | None, service: ServiceSettings) -> None:
+        self._step, self._build, self._role, self._service = step, build, role, service
+        self._pulse = Pulse()
+        self._stopping = asyncio.Event()
+        self._connections: Connections | None = None
+
+    async def run(self) -> None:
+        """Connect, take batches until a signal comes, drain."""
+        async with AsyncExitStack() as closing:
+            self._obey_signals(closing)
+            health = HealthServer(
+                self._service.health_host,
+                self._service.health_port,
+                pulse=self._pulse,
+                checks={"broker": self._check_broker, "ledger": self._check_ledger},
+            )
+            await closing.enter_async_context(health)
+            handler = await self._connect(closing)
+            if handler is None or self._connections is None:
+                return
+            runner = Runner(
+                handler,
+                bus=self._connections.bus,
+                ledger=self._connections.ledger,
+                user=_own_user(self._connections.bus),
+                batch_limit=self._service.batch_limit,
+                pulse=self._pulse,
+            )
+            stopper = asyncio.create_task(self._stop(runner), name="stop the runner")
+            closing.callback(stopper.cancel)
+            await runner.run()
+
+    async def _connect(self, closing: AsyncExitStack) -> Handler[Any] | None:
+        """Return the handler once everything it needs answers; None when a signal came before."""
+        broker, ledger_settings = BrokerSettings(), LedgerSettings()
+        backoff = Backoff()
+        while not self._stopping.is_set():
+            self._pulse.beat()
+            try:
+                async with AsyncExitStack() as attempt:
+                    bus = Bus(
+                        broker.url.get_secret_value(),
+                        name=f"lienthong {self._step}",
+                        heartbeat_seconds=broker.heartbeat_seconds,
+                    )
+                    await attempt.enter_async_context(bus)
+                    await bus.declare(exchange_plan())
+                    ledger = await Ledger.connect(ledger_settings.url.get_secret_value(), role=self._role)
+                    attempt.push_async_callback(ledger.close)
+                    connections = Connections(bus, ledger, attempt)
+                    handler = await self._build(connections)
+                    closing.push_async_exit(attempt.pop_all())
+                    self._connections = connections
+                    return handler
+            except Unavailable as away:
+                log.warning(Event.DEPENDENCY_AWAY, reason=reason(away))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(backoff.next()):
+                    await self._stopping.wait()
+        return None
+
+    def _obey_signals(self, closing: AsyncExitStack) -> None:
+        loop = asyncio.get_running_loop()
+        this = asyncio.current_task()
+        assert this is not None
+
+        def obey(signal_name: str) -> None:
+            if self._stopping.is_set():
+                this.cancel()
+                return
+            log.info(Event.WORKER_DRAINING, signal=signal_name, drain_seconds=self._service.drain_seconds)
+            self._stopping.set()
+            closing.callback(loop.call_later(self._service.drain_seconds, this.cancel).cancel)
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, obey, number.name)
+            closing.callback(loop.remove_signal_handler, number)
+
+    async def _stop(self, runner: Runner[Any]) -> None:
+        await self._stopping.wait()
+        runner.stop()
+
+    async def _check_broker(self) -> None:
+        if self._connections is None or not self._connections.bus.connected:
+            raise Unavailable("not connected")
+
+    async def _check_ledger(self) -> None:
+        if self._connections is None:
+            raise Unavailable("not connected")
+        await self._connections.ledger.ping()
+
+
+def _own_user(bus: Bus) -> str:
+    if bus.user is None:
+        raise MisconfiguredError("the broker's address must name the user of the certificate: amqps://user@host/...")
+    return bus.user
