@@ -1,8 +1,10 @@
 # Liên Thông. `make` alone lists what there is to do.
-SHELL := /bin/bash
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+# The first one that really runs: a version manager's `python3.11` may be there only to say that it is not installed.
+PYTHON ?= $(shell for python in python3.11 python3.12 python3.13 python3 /usr/bin/python3; do \
+  $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
 
@@ -10,18 +12,23 @@ BIN := $(VENV)/bin
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-# The stamp remembers what was installed; pyproject.toml newer than it installs again.
-$(VENV)/.installed: pyproject.toml
-	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { \
-	  test "$$(id -u)" = 0 || { echo "python3-venv is missing: ask root for 'apt-get install python3-venv'"; exit 1; }; \
-	  echo "installing python3-venv"; apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null && \
-	  $(PYTHON) -m venv --clear $(VENV); }
+# The stamp remembers what was installed: pyproject.toml newer than it installs again; without it the environment was
+# left half-made, and is made anew.
+$(STAMP): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: apt-get install python3" >&2; exit 1; }
+	@test -e $@ || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { \
+	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { \
+	    echo "Python's module venv is missing; as root: apt-get install python3-venv" >&2; exit 1; }; \
+	  echo "installing python3-venv" >&2; \
+	  apt-get update -qq && \
+	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null && \
+	  /usr/bin/python3 -m venv --clear $(VENV); }
 	@echo "installing lienthong and its tools into $(VENV)"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
 .PHONY: install
-install: $(VENV)/.installed ## install everything into .venv
+install: $(STAMP) ## install everything into .venv
 
 .PHONY: format
 format: install ## format the code
@@ -29,15 +36,27 @@ format: install ## format the code
 	@$(BIN)/ruff check --fix --quiet .
 
 .PHONY: lint
-lint: install ## format, lint, types and import rules, changing nothing
+lint: install ## check format, style, types and import rules, changing nothing
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@$(BIN)/lint-imports --no-cache > .venv/lint-imports.log || { cat .venv/lint-imports.log; exit 1; }
+	@$(BIN)/lint-imports --no-cache >$(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
 
 .PHONY: test
-test: install ## run all tests; brings its own RabbitMQ and PostgreSQL
+test: install ## run all tests with coverage; brings its own RabbitMQ and PostgreSQL
 	@$(BIN)/python -m pytest --cov --cov-report=term tests
 
 .PHONY: check
-check: lint test ## everything main must pass
+check: lint test ## do everything main has to pass
+
+.PHONY: demo
+demo: install ## replay the supervision of January 2019 with 95 units, then stop everything
+	@$(BIN)/lienthong demo run
+
+.PHONY: up
+up: install ## start the same exchange and keep it running
+	@$(BIN)/lienthong demo up
+
+.PHONY: down
+down: install ## end what `make up` started
+	@$(BIN)/lienthong demo down
