@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lienthong_cli import edxml
+from lienthong_cli import edxml, ledger
 
 __all__ = ["app", "main"]
 
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(edxml.app, name="edxml")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:

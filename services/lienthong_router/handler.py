@@ -12,17 +12,19 @@ from lienthong.document.ids import derive
 from lienthong.document.messages import Addressee, Delivered, DocumentToRoute, Lane, NoticeToSend
 from lienthong.ledger.rows import DeliveryRow, Mark, RecordedDocument, RecordedRouting, RefusalRow, RoutingRow
 from lienthong.topology.names import DELIVERY, Header, Step
+from lienthong.topology.plan import agency_plan
 from lienthong.worker.answers import refusal_row, refuse, to_notifier
 from lienthong.worker.handler import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
     from uuid import UUID
 
     from lienthong.errors import Problem
     from lienthong.ledger.directory import Directory
     from lienthong.ledger.unit import Unit
     from lienthong.payload import PayloadStore
+    from lienthong.topology.plan import Plan
 
 __all__ = ["RouteDocument", "resolve"]
 
@@ -42,8 +44,10 @@ class RouteDocument:
 
     step = Step.ROUTER
 
-    def __init__(self, store: PayloadStore) -> None:
+    def __init__(self, store: PayloadStore, declare: Callable[[Plan], Awaitable[None]]) -> None:
         self._store = store
+        self._declare = declare
+        self._declared: set[str] = set()
 
     async def decide(self, message: Incoming) -> Routable:
         """Fetch the payload; `Unavailable` when it is not to be had."""
@@ -68,6 +72,7 @@ class RouteDocument:
             if routing.outcome == "refused"
         }
         answers = await refuse(unit, list(refusals.values()))
+        await self._declare_queues({one.carrier for routing in routings.values() for one in routing.deliveries})
         outcomes = []
         for _, item in batch:
             key = item.task.document
@@ -78,6 +83,13 @@ class RouteDocument:
             else:
                 outcomes.append(_deliver(documents[key], routings[key], item.body))
         return outcomes
+
+    async def _declare_queues(self, carriers: set[str]) -> None:
+        # The broker reports a publish that reached no queue, but not one of several queues that is missing: so this
+        # worker addresses only queues that it has declared itself.
+        for code in sorted(carriers - self._declared):
+            await self._declare(agency_plan(code))
+            self._declared.add(code)
 
 
 def resolve(document: RecordedDocument, directory: Directory) -> tuple[tuple[DeliveryRow, ...], list[Problem]]:

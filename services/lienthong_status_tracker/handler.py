@@ -19,7 +19,7 @@ from lienthong.ledger.rows import (
     ReportedDelivery,
     StatusRow,
 )
-from lienthong.topology.names import STATUS, Header, Step
+from lienthong.topology.names import STATUS, Header, Step, status_key
 from lienthong.worker.answers import quarantine, refusal_row, refuse
 from lienthong.worker.handler import Outcome
 from lienthong.worker.submissions import (

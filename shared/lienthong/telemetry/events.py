@@ -30,6 +30,10 @@ class Event(StrEnum):
     """Recording a batch failed on account of some message; its halves are recorded to find it: size, reason."""
     MESSAGE_RETRIED = "message_retried"
     """A message was put on the retry ladder: queue, message_id, user_id, attempt, seconds, reason."""
+    MESSAGE_QUARANTINED = "message_quarantined"
+    """A message that nobody can be answered for was put aside; an operator has to look: queue, reason, sha256."""
+    MESSAGE_REFUSED = "message_refused"
+    """A submission is refused and its sender told: user, message_id, codes."""
     MESSAGE_DEAD_LETTERED = "message_dead_lettered"
     """A message was given up; an operator has to look: queue, message_id, user_id, attempt, reason."""
 

@@ -9,6 +9,7 @@ __all__ = [
     "DEAD_LETTERED",
     "PHASE_SECONDS",
     "PUBLISHED",
+    "QUARANTINED",
     "REFUSED",
     "RETRIED",
     "SETTLED",
@@ -23,7 +24,8 @@ RETRIED = Counter("lienthong_messages_retried", "Messages put on a rung of the r
 DEAD_LETTERED = Counter(
     "lienthong_messages_dead_lettered", "Messages given up, by the kind of error", ["step", "error"]
 )
-REFUSED = Counter("lienthong_messages_refused", "Messages refused to their sender, by code", ["step", "code"])
+QUARANTINED = Counter("lienthong_messages_quarantined", "Messages nobody can be answered for")
+REFUSED = Counter("lienthong_messages_refused", "Messages refused to their sender, by code", ["code"])
 WAITING = Gauge("lienthong_messages_waiting", "Messages prefetched and not yet taken", ["step"])
 BATCH_SIZE = Histogram(
     "lienthong_batch_size", "Messages in one batch", ["step"], buckets=(1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
+import structlog
+
 from lienthong.bus.messages import Outgoing
 from lienthong.document.ids import derive
 from lienthong.document.messages import DocumentToRoute, DocumentToVerify, Lane, NoticeToSend, ProblemModel, Refused
 from lienthong.ledger.rows import Mark, RecordedRefusal, RefusalRow
+from lienthong.telemetry import metrics
+from lienthong.telemetry.events import Event
 from lienthong.topology.names import QUARANTINE, WORK, Header, Step, work_key
 from lienthong.worker.handler import Outcome
 
@@ -20,6 +24,9 @@ if TYPE_CHECKING:
     from lienthong.ledger.unit import Unit
 
 __all__ = ["quarantine", "refusal_row", "refuse", "to_notifier", "to_router", "to_signature_verify"]
+
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 def to_signature_verify(message: DocumentToVerify) -> Outgoing:
@@ -38,7 +45,9 @@ def to_notifier(message: NoticeToSend) -> Outgoing:
 
 
 def quarantine(message: Incoming, digest: str, reason: str) -> Outgoing:
-    """Return the message on its way to the quarantine queue, for an operator to look at."""
+    """Return the message on its way to the quarantine queue, and alarm the operator."""
+    log.error(Event.MESSAGE_QUARANTINED, reason=reason, queue=message.queue, sha256=digest)
+    metrics.QUARANTINED.inc()
     return Outgoing(
         exchange=QUARANTINE,
         routing_key=QUARANTINE,
@@ -80,6 +89,10 @@ async def refuse(unit: Unit, rows: Sequence[RefusalRow]) -> dict[UUID, Outcome]:
 def _answer(refusal: RecordedRefusal) -> Outcome:
     if refusal.forwarded_at is not None:
         return Outcome()
+    codes = [str(problem["code"]) for problem in refusal.problems]
+    log.info(Event.MESSAGE_REFUSED, user=refusal.user_name, message_id=refusal.message_id, codes=codes)
+    for code in codes:
+        metrics.REFUSED.labels(code).inc()
     notice = Refused(
         about=refusal.about,
         submission_message_id=refusal.message_id,

@@ -72,14 +72,15 @@ class Settler:
         A message the broker refuses fails its input only. When the broker is away, this waits for it.
         """
         failures = {place: outcome for place, outcome in enumerate(outcomes) if isinstance(outcome, Exception)}
-        outputs = [
-            (place, output)
-            for place, outcome in enumerate(outcomes)
-            if isinstance(outcome, Outcome)
-            for output in outcome.outputs
-        ]
-        for place, error in await self._publish(outputs):
-            failures.setdefault(place, error)
+        for first in (True, False):
+            outputs = [
+                (place, output)
+                for place, outcome in enumerate(outcomes)
+                if isinstance(outcome, Outcome) and place not in failures
+                for output in (outcome.outputs if first else outcome.then)
+            ]
+            for place, error in await self._publish(outputs):
+                failures.setdefault(place, error)
         confirmed_at = datetime.now(UTC)
         settled = Settled(forwarded=len(inputs) - len(failures))
         for place, outcome in enumerate(outcomes):
