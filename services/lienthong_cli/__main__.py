@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lienthong_cli import edxml, ledger
+from lienthong_cli import edxml, ledger, topology
 
 __all__ = ["app", "main"]
 
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.add_typer(edxml.app, name="edxml")
 app.add_typer(ledger.app, name="ledger")
+app.add_typer(topology.app, name="topology")
 
 
 def main() -> None:
