@@ -43,6 +43,11 @@ class Process:
         self._child = child
         self._log = log
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
     def failure(self) -> str | None:
         """Return None while it runs, else how it ended and the end of its log."""
         status = self._child.poll()

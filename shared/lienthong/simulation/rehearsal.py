@@ -1,0 +1,223 @@
+"""One run of the robots over a running exchange, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from lienthong.agency import AgencyClient
+from lienthong.ledger.reports import Feedback, Reports, Supervision, Timing
+from lienthong.simulation.journal import Balance, Counts, Journal, Tally, compare
+from lienthong.simulation.robot import Robot
+from lienthong.simulation.units import Role
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+
+    from lienthong.simulation.exchange import Exchange
+    from lienthong.simulation.traffic import Traffic
+    from lienthong.simulation.units import Member
+
+__all__ = ["Result", "expected_table", "prepare", "rehearse", "running_robots", "table_of"]
+
+STALL_SECONDS = 45.0
+"""No change for so long means that what is missing will not come; the retry ladder's second rung is 10 s."""
+SETTLE_SECONDS = 20.0
+CONNECTIONS_AT_ONCE = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run.
+
+    Attributes:
+        supervision: the ledger's table.
+        totals: the ledger's counts.
+        timings: the ledger's measurements: to the ``delivery`` queue, to the first ``status`` at the sender.
+        counts: the robots' own counts.
+        balance: what does not add up between robots.
+        duplicates: repeats that the agencies' kit dropped.
+        complaints: where the ledger and what was played differ; empty when all is well.
+        seconds: how long the run took.
+    """
+
+    supervision: Supervision
+    totals: Mapping[str, int]
+    timings: Mapping[str, Timing]
+    counts: Counts
+    balance: Balance
+    duplicates: int
+    complaints: tuple[str, ...]
+    seconds: float
+
+    @property
+    def good(self) -> bool:
+        """Whether everything balances and the table is the one that was played."""
+        return self.balance.even and not self.complaints
+
+
+def prepare(traffic: Traffic) -> None:
+    """Write every planned document, so that the run itself only sends; takes some 40 ms of computing for each."""
+    for draft in traffic:
+        _ = draft.document
+
+
+@asynccontextmanager
+async def running_robots(exchange: Exchange, traffic: Traffic, members: Iterable[Member]) -> AsyncIterator[list[Robot]]:
+    """Connect a robot for each of these members and let them answer what arrives until the block ends."""
+    tally = Tally()
+    drafts = {(draft.sender.code, draft.document_id): draft for draft in traffic}
+    turn = asyncio.Semaphore(CONNECTIONS_AT_ONCE)
+    async with AsyncExitStack() as clients, asyncio.TaskGroup() as running:
+
+        async def connect(member: Member) -> Robot:
+            client = AgencyClient(
+                exchange.agency_url(member.unit.code), report_arrival=member.role not in (Role.NEVER, Role.SENDS_ONLY)
+            )
+            async with turn:
+                await clients.enter_async_context(client)
+            return Robot(member, client, Journal(member.unit.code, tally), drafts)
+
+        robots = await asyncio.gather(*(connect(member) for member in members if member.role.connected))
+        tasks = [running.create_task(robot.run()) for robot in robots]
+        try:
+            yield list(robots)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+
+async def rehearse(
+    exchange: Exchange,
+    traffic: Traffic,
+    *,
+    seconds: float,
+    progress: Callable[[Counts], None] | None = None,
+) -> Result:
+    """Let the robots write the planned documents, wait until every status is back, and ask the ledger.
+
+    Args:
+        exchange: with its workers running.
+        traffic: what to write.
+        seconds: over how long the documents are spread.
+        progress: told the counts whenever they change.
+    """
+    started = datetime.now(UTC)
+    reports = await Reports.connect(exchange.ledger_url)
+    try:
+        async with running_robots(exchange, traffic, traffic.members) as robots:
+            by_code = {robot.member.unit.code: robot for robot in robots}
+            async with asyncio.TaskGroup() as running:
+                sending = running.create_task(_send_all(traffic, by_code, seconds))
+                await _quiet(traffic, robots[0].journal.tally, progress, seconds)
+                sending.cancel()
+            ended = datetime.now(UTC)
+            # Still connected: what comes twice comes now.
+            totals = await _settled_totals(reports)
+        until = datetime.now(UTC) + timedelta(days=1)
+        supervision = await reports.supervision(started, until)
+        timings = await reports.timings(started, until)
+    finally:
+        await reports.close()
+    counts = robots[0].journal.tally.counts
+    return Result(
+        supervision=supervision,
+        totals=totals,
+        timings=timings,
+        counts=counts,
+        balance=compare({code: robot.journal for code, robot in by_code.items()}),
+        duplicates=sum(robot.duplicates for robot in robots),
+        complaints=(*_wrong_table(supervision, traffic), *_wrong_totals(totals, counts, traffic)),
+        seconds=(ended - started).total_seconds(),
+    )
+
+
+def table_of(supervision: Supervision) -> dict[str, int]:
+    """Return the figures of the supervision table by name."""
+    return {
+        "units": supervision.total,
+        "connected": supervision.connected,
+        "in progress": supervision.in_progress,
+        "receiving": supervision.receiving,
+        "feeding back": supervision.feeding_back,
+        "fully": supervision.count(Feedback.FULLY),
+        "partly": supervision.count(Feedback.PARTLY),
+        "arrival only": supervision.count(Feedback.ARRIVAL_ONLY),
+        "never": supervision.count(Feedback.NEVER),
+        "receiving nothing yet": supervision.count(Feedback.NOTHING_RECEIVED),
+    }
+
+
+def expected_table(members: Iterable[Member]) -> dict[str, int]:
+    """Return the figures that this cast plays."""
+    roles = [member.role for member in members]
+    return {
+        "units": len(roles),
+        "connected": sum(role.connected for role in roles),
+        "in progress": roles.count(Role.IN_PROGRESS),
+        "receiving": sum(role.receives for role in roles),
+        "feeding back": sum(bool(role.statuses) for role in roles),
+        "fully": roles.count(Role.FULLY),
+        "partly": roles.count(Role.PARTLY),
+        "arrival only": roles.count(Role.ARRIVAL),
+        "never": roles.count(Role.NEVER),
+        "receiving nothing yet": roles.count(Role.SENDS_ONLY),
+    }
+
+
+async def _send_all(traffic: Traffic, robots: Mapping[str, Robot], seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with asyncio.TaskGroup() as sending:
+        for draft in traffic.drafts:
+            await asyncio.sleep(max(0.0, start + draft.at * seconds - loop.time()))
+            sending.create_task(robots[draft.sender.code].send(draft))
+
+
+async def _quiet(traffic: Traffic, tally: Tally, progress: Callable[[Counts], None] | None, seconds: float) -> None:
+    """Wait until everything planned has happened, or nothing happens any more."""
+    documents, deliveries, statuses = sum(1 for _ in traffic), traffic.deliveries, traffic.statuses
+    wanted = (documents, documents, documents, deliveries, statuses, statuses)
+    counts = tally.counts
+    while True:
+        if progress is not None:
+            progress(counts)
+        so_far = (counts.documents, counts.receipts, counts.notices, counts.deliveries, counts.reported, counts.heard)
+        if all(have >= want for have, want in zip(so_far, wanted, strict=True)):
+            return
+        if not await tally.change(max(STALL_SECONDS, seconds)):
+            return
+
+
+async def _settled_totals(reports: Reports) -> dict[str, int]:
+    """Return the ledger's counts once nothing in it waits to be marked as forwarded."""
+    totals = await reports.totals()
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + SETTLE_SECONDS
+    while totals["documents_waiting"] and loop.time() < deadline:
+        await asyncio.sleep(0.1)
+        totals = await reports.totals()
+    return totals
+
+
+def _wrong_table(supervision: Supervision, traffic: Traffic) -> list[str]:
+    table, expected = table_of(supervision), expected_table(traffic.members)
+    return [f"{name}: {table[name]}, not {expected[name]}" for name in expected if table[name] != expected[name]]
+
+
+def _wrong_totals(totals: Mapping[str, int], counts: Counts, traffic: Traffic) -> list[str]:
+    expected = {
+        "documents": sum(1 for _ in traffic),
+        "documents_waiting": 0,
+        "deliveries": traffic.deliveries,
+        "statuses": traffic.statuses,
+        "statuses_illegal": 0,
+        "refusals": 0,
+    }
+    wrong = [f"ledger: {name} {totals[name]}, not {want}" for name, want in expected.items() if totals[name] != want]
+    if counts.refusals:
+        wrong.append(f"robots were refused {counts.refusals} times")
+    return wrong
