@@ -66,7 +66,7 @@ class Report:
     @property
     def document_id(self) -> str:
         """EdXML's DocumentId of the document it is about."""
-        return self.status.response_for.document_id or ""
+        return self.status.response_for.document_id
 
 
 class TrackStatus:
@@ -177,11 +177,9 @@ def _report(message: Incoming, examined: Examined, directory: Directory) -> Repo
     if not directory.speaks_for(user, reporter):
         return reasons.sender_not_user(written, user)
     # Code 13 is reported by the sender of the document; ResponseFor then names the receiver it is taken back from.
-    named = directory.resolve(status.response_for.organ_id or "")
+    named = directory.resolve(status.response_for.organ_id)
     if named is None:
-        return reasons.status_document_unknown(
-            status.response_for.document_id or "", status.response_for.organ_id or ""
-        )
+        return reasons.status_document_unknown(status.response_for.document_id, status.response_for.organ_id)
     key = derive("status", user, message_id)
     if STATUS_CODES[status.status_code].by_sender:
         return Report(message, examined.sha256, status, key, reporter.code, reporter.code, receiver=named.code)

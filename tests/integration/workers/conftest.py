@@ -1,0 +1,97 @@
+"""A ledger with a small directory and a payload store, and messages as agencies would send them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from lienthong.bus.messages import Incoming, Outgoing
+from lienthong.edxml import Document, Organization, ResponseFor, Status, encode
+from lienthong.ledger.ledger import Ledger
+from lienthong.ledger.rows import AgencyRow
+from lienthong.payload import FolderStore
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+    from pathlib import Path
+
+    from lienthong.worker.handler import Handler, Outcome
+
+NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
+
+
+@pytest_asyncio.fixture
+async def ledger(database: str) -> AsyncIterator[Ledger]:
+    """Provide a ledger: G22, H23 and H41 are connected, G01 is not, H23.1 stands below H23, H99 is suspended."""
+    opened = await Ledger.connect(database)
+    await opened.register(
+        [AgencyRow(code, f"Cơ quan {code}", stage="official", supervised=True) for code in ("G22", "H23", "H41")]
+        + [AgencyRow("G01", "Bộ Công an", stage="in-progress"), AgencyRow("H23.1", "Sở")]
+        + [AgencyRow("H99", "Tạm khóa", stage="suspended")]
+    )
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> FolderStore:
+    """Provide an empty payload store."""
+    return FolderStore(tmp_path)
+
+
+def document(document_id: str = "d1", *, sender: str = "G22", to: Sequence[str] = ("H23",), **more: Any) -> Document:
+    """Return a small document."""
+    addressees = tuple(Organization(code) for code in to)
+    return Document(sender=Organization(sender), addressees=addressees, document_id=document_id, **more)
+
+
+def status(code: str, *, reporter: str = "H23", document_id: str = "d1", owner: str = "G22") -> Status:
+    """Return a status of H23 about a document of G22."""
+    return Status(Organization(reporter), ResponseFor(owner, document_id), code, description="lý do")
+
+
+def submitted(
+    message: Document | Status | bytes, *, user: str | None = None, message_id: str | None = "m1", **headers: object
+) -> Incoming:
+    """Return a message as the broker hands it to a worker."""
+    body = message if isinstance(message, bytes) else encode(message)
+    sender = "G22" if isinstance(message, bytes) else message.sender.organ_id
+    return Incoming(
+        queue="work.ingest",
+        tag=1,
+        body=body,
+        message_id=message_id,
+        user_id=user or sender,
+        routing_key="document",
+        headers={"content-sha256": sha256(body).hexdigest(), **headers},
+        content_type="application/edxml+xml",
+        type=None,
+        delivery_count=0,
+        received_at=NOW,
+    )
+
+
+def handed_on(output: Outgoing) -> Incoming:
+    """Return what one worker published as the next one takes it."""
+    return replace(submitted(output.body), message_id=output.message_id, user_id="lienthong", headers=output.headers)
+
+
+async def handle(handler: Handler[Any], ledger: Ledger, *messages: Incoming, mark: bool = True) -> list[Outcome]:
+    """Do what the runner does with a batch: decide, record, and mark it forwarded when told so."""
+    decided = [(message, await handler.decide(message)) for message in messages]
+    async with ledger.transaction() as unit:
+        outcomes = list(await handler.record(unit, decided))
+    if mark:
+        async with ledger.transaction() as unit:
+            await unit.mark_forwarded([(one.mark, datetime.now(UTC)) for one in outcomes if one.mark])
+    return outcomes
+
+
+def ids(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """Return the message ids of what each outcome publishes."""
+    return [[output.message_id for output in (*outcome.outputs, *outcome.then)] for outcome in outcomes]

@@ -1,0 +1,254 @@
+"""signature-verify, router, status-tracker and notifier: what each does with what the one before handed on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import pytest
+from tests.integration.workers.conftest import document, handed_on, handle, ids, status, submitted
+
+from lienthong.document.messages import Delivered, NoticeToSend, Refused, decode_notice
+from lienthong.edxml import Business, BusinessType, OtherInfo
+from lienthong.ledger.rows import AgencyRow
+from lienthong_ingest.handler import IngestDocument
+from lienthong_notifier.handler import SendNotice
+from lienthong_router.handler import RouteDocument
+from lienthong_signature_verify.handler import VerifySignature
+from lienthong_status_tracker.handler import TrackStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lienthong.bus.messages import Incoming, Outgoing
+    from lienthong.ledger.ledger import Ledger
+    from lienthong.payload import FolderStore
+    from lienthong.topology.plan import Plan
+    from lienthong.worker.handler import Outcome
+
+
+class Exchange:
+    """The handlers of all workers on one ledger, and the queues the router declared."""
+
+    def __init__(self, ledger: Ledger, store: FolderStore) -> None:
+        self.ledger = ledger
+        self.declared: list[str] = []
+        self.ingest = IngestDocument(store)
+        self.verify = VerifySignature(store)
+        self.router = RouteDocument(store, self._declare)
+        self.tracker = TrackStatus(store)
+        self.notifier = SendNotice()
+
+    async def _declare(self, plan: Plan) -> None:
+        self.declared += [queue.name for queue in plan.queues]
+
+    async def to_router(self, *messages: Incoming) -> list[Incoming]:
+        """Take submissions as far as the router's queue."""
+        received = await handle(self.ingest, self.ledger, *messages)
+        to_verify = [handed_on(outcome.outputs[0]) for outcome in received]
+        verified = await handle(self.verify, self.ledger, *to_verify)
+        return [handed_on(outcome.outputs[0]) for outcome in verified]
+
+    async def deliver(self, *messages: Incoming) -> None:
+        """Take submissions into their delivery queues."""
+        await handle(self.router, self.ledger, *await self.to_router(*messages))
+
+    async def report(self, *messages: Incoming, mark: bool = True) -> list[Outcome]:
+        """Report statuses."""
+        return await handle(self.tracker, self.ledger, *messages, mark=mark)
+
+
+@pytest.fixture
+def exchange(ledger: Ledger, store: FolderStore) -> Exchange:
+    """Provide the handlers."""
+    return Exchange(ledger, store)
+
+
+def refusal(outputs: Sequence[Outgoing]) -> Refused:
+    """Return the one refusal among outputs."""
+    (output,) = outputs
+    notice = NoticeToSend.model_validate_json(output.body).notice
+    assert isinstance(notice, Refused)
+    return notice
+
+
+def reported(code: str, number: int = 1, **more: Any) -> Incoming:
+    """Return a status message with an id of its own."""
+    message = status(code, **more)
+    return submitted(message, message_id=f"{message.sender.organ_id}-{code}-{number}")
+
+
+async def test_a_document_for_many_is_one_publish(exchange: Exchange, ledger: Ledger) -> None:
+    """One publish with every carrier's key; the sender is told who carries for whom, after the delivery."""
+    (task,) = await exchange.to_router(submitted(document(to=("H23", "000.00.00.H41", "H23.1"))))
+    (outcome,) = await handle(exchange.router, ledger, task)
+    (delivery,) = outcome.outputs
+    assert (delivery.routing_key, *delivery.bcc) == ("H23", "H41")
+    assert exchange.declared == [f"agency.{code}.{what}" for code in ("H23", "H41") for what in ("delivery", "status")]
+    (then,) = outcome.then
+    notice = NoticeToSend.model_validate_json(then.body).notice
+    assert isinstance(notice, Delivered)
+    assert {(one.code, one.agency, one.carrier) for one in notice.addressees} == {
+        ("H23", "H23", "H23"),
+        ("000.00.00.H41", "H41", "H41"),
+        ("H23.1", "H23.1", "H23"),
+    }
+
+
+async def test_the_payload_is_delivered_unaltered(exchange: Exchange, ledger: Ledger) -> None:
+    """The receiver gets the sender's bytes; an urgent document gets AMQP's highest priority."""
+    message = submitted(document(other=OtherInfo(priority=1)))
+    (task,) = await exchange.to_router(message)
+    (outcome,) = await handle(exchange.router, ledger, task)
+    assert (outcome.outputs[0].body, outcome.outputs[0].priority) == (message.body, 9)
+
+
+async def test_routing_again_changes_nothing(exchange: Exchange, ledger: Ledger) -> None:
+    """A redelivered document is published again with the same id until it is marked, then no more."""
+    (task,) = await exchange.to_router(submitted(document()))
+    first = await handle(exchange.router, ledger, task, mark=False)
+    await ledger.register([AgencyRow("H23", "Hải Dương", stage="suspended")])
+    again = await handle(exchange.router, ledger, task)
+    assert ids(first) == ids(again)
+    assert (await handle(exchange.router, ledger, task))[0].outputs == ()
+
+
+@pytest.mark.parametrize(
+    ("to", "code"),
+    [
+        (("H23", "H98"), 18),
+        (("H23", "G01"), 18),
+        (("H23", "H99"), 23),
+        (("H23", "000.00.00.H23"), 22),
+    ],
+)
+async def test_one_bad_addressee_refuses_the_document(
+    exchange: Exchange, ledger: Ledger, database: str, to: tuple[str, ...], code: int
+) -> None:
+    """All or nothing: nobody gets it, and the sender learns which addressee it was, with the provincial number."""
+    (task,) = await exchange.to_router(submitted(document(to=to)))
+    (outcome,) = await handle(exchange.router, ledger, task)
+    (problem,) = refusal(outcome.outputs).problems
+    assert (problem.path, problem.province_code) == ("MessageHeader/To[2]/OrganId", code)
+    connection = await asyncpg.connect(database)
+    assert await connection.fetchval("select count(*) from delivery") == 0
+    await connection.close()
+    assert (await handle(exchange.router, ledger, task))[0].outputs == ()
+
+
+async def test_statuses_reach_the_sender_in_the_reporters_own_bytes(exchange: Exchange) -> None:
+    """Each allowed step is published once to the sender's topic, unaltered."""
+    await exchange.deliver(submitted(document()))
+    for code in ("01", "03", "04", "05", "06"):
+        message = reported(code)
+        (outcome,) = await exchange.report(message)
+        (output,) = outcome.outputs
+        assert output.routing_key == f"from.G22.to.H23.{code}"
+        assert output.body == message.body
+
+
+async def test_a_batch_is_walked_in_order(exchange: Exchange) -> None:
+    """Statuses of one delivery in one batch apply one after the other."""
+    await exchange.deliver(submitted(document()))
+    outcomes = await exchange.report(*(reported(code) for code in ("01", "03", "06")))
+    assert [outcome.outputs[0].routing_key[-2:] for outcome in outcomes] == ["01", "03", "06"]
+
+
+async def test_a_redelivered_status_is_recalled(exchange: Exchange) -> None:
+    """A status is applied once; before its mark it is published again under the same id, after it no more."""
+    await exchange.deliver(submitted(document()))
+    await exchange.report(reported("01"))
+    first = await exchange.report(reported("03"), mark=False)
+    again = await exchange.report(reported("03"), reported("03"))
+    assert ids(again) == [ids(first)[0]] * 2
+    assert (await exchange.report(reported("03")))[0].outputs == ()
+
+
+async def test_an_illegal_step_is_recorded_answered_and_not_applied(exchange: Exchange, database: str) -> None:
+    """The reporter gets a refusal naming step and state, the ledger keeps the attempt, the state stays."""
+    await exchange.deliver(submitted(document()))
+    await exchange.report(reported("01"))
+    (outcome,) = await exchange.report(reported("06"), mark=False)
+    assert refusal(outcome.outputs).problems[0].code == "M.MessageHeader.StatusCode"
+    (again,) = await exchange.report(reported("06"))
+    assert again.outputs == outcome.outputs
+    connection = await asyncpg.connect(database)
+    assert await connection.fetchval("select state from delivery") == "arrived"
+    assert await connection.fetchval("select count(*) from status where outcome = 'illegal'") == 1
+    await connection.close()
+
+
+async def test_a_repeated_status_is_recorded_silently(exchange: Exchange) -> None:
+    """Saying what is already so neither refuses nor tells the sender again."""
+    await exchange.deliver(submitted(document()))
+    await exchange.report(reported("01"))
+    assert (await exchange.report(reported("01", 2)))[0].outputs == ()
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        (reported("01", document_id="unheard of"), "M.MessageHeader.ResponseFor.DocumentId"),
+        (reported("01", owner="H98"), "M.MessageHeader.ResponseFor.DocumentId"),
+        (reported("01", reporter="H41"), "Permission"),
+        (submitted(status("01"), user="H41"), "Permission"),
+        (submitted(document()), "M.routing_key"),
+        (submitted(b"<x/>"), "M.edXML"),
+    ],
+)
+async def test_what_is_refused(exchange: Exchange, message: Incoming, code: str) -> None:
+    """A wrong status is refused to whoever sent it, and its neighbour is applied."""
+    await exchange.deliver(submitted(document(), message_id="original"))
+    outcome, neighbour = await exchange.report(message, reported("01", 7))
+    assert refusal(outcome.outputs).problems[0].code == code
+    assert neighbour.outputs[0].routing_key == "from.G22.to.H23.01"
+
+
+async def test_a_carrier_reports_for_those_it_carries(exchange: Exchange) -> None:
+    """The carrier may report in its own name for all it carries, or in the name of one of them."""
+    await exchange.deliver(submitted(document(to=("H23.1",))))
+    (outcome,) = await exchange.report(reported("01"))
+    assert outcome.outputs[0].routing_key == "from.G22.to.H23.1.01"
+    (outcome,) = await exchange.report(submitted(status("03", reporter="H23.1"), user="H23", message_id="x"))
+    assert outcome.outputs[0].routing_key == "from.G22.to.H23.1.03"
+
+
+async def test_taking_back(exchange: Exchange) -> None:
+    """The sender's 13 reaches the receiver's status queue, the receiver's 15 the sender's, and the delivery ends."""
+    await exchange.deliver(submitted(document()))
+    (asked,) = await exchange.report(reported("13", reporter="G22", owner="H23"))
+    assert asked.outputs[0].routing_key == "from.H23.to.G22.13"
+    (agreed,) = await exchange.report(reported("15"))
+    assert agreed.outputs[0].routing_key == "from.G22.to.H23.15"
+    (late,) = await exchange.report(reported("03"))
+    assert refusal(late.outputs).problems[0].code == "M.MessageHeader.StatusCode"
+
+
+async def test_a_withdrawal_is_answered(exchange: Exchange) -> None:
+    """15 and 16 answer the withdrawal message that carries the same DocumentId, everything else the document."""
+    await exchange.deliver(submitted(document()))
+    await exchange.deliver(submitted(document(business=Business(BusinessType.WITHDRAW)), message_id="m2"))
+    arrived, declined = await exchange.report(reported("01"), reported("16"))
+    assert arrived.outputs[0].headers["document"] != declined.outputs[0].headers["document"]
+
+
+async def test_a_notice_is_sent_once(exchange: Exchange, ledger: Ledger) -> None:
+    """A receipt reaches the sender's topic under an id of its own, again until it is marked, then no more."""
+    (received,) = await handle(exchange.ingest, ledger, submitted(document()))
+    task = handed_on(received.outputs[1])
+    first = await handle(exchange.notifier, ledger, task, mark=False)
+    again = await handle(exchange.notifier, ledger, task)
+    assert ids(first) == ids(again)
+    (output,) = first[0].outputs
+    assert output.routing_key == "from.G22.to.lienthong.receipt"
+    assert decode_notice(output.body).kind == output.type == "receipt"
+    assert (await handle(exchange.notifier, ledger, task))[0].outputs == ()
+
+
+async def test_the_verdict_says_that_nothing_is_judged_yet(exchange: Exchange, database: str) -> None:
+    """Without a signature profile the verdict is indeterminate, never valid, and rests on what was checked."""
+    await exchange.to_router(submitted(document()))
+    connection = await asyncpg.connect(database)
+    row = await connection.fetchrow("select verdict, reason, grounds->>'authenticated_user' as who from verification")
+    assert tuple(row or ()) == ("indeterminate", "NO_SIGNATURE_PROFILE", "G22")
+    await connection.close()
