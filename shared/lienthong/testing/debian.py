@@ -22,21 +22,22 @@ FORBIDDEN = 101
 """What Debian's policy-rc.d answers for "this action must not be done"."""
 
 
-def install(package: str, *, purpose: str) -> None:
-    """Install a Debian package when this process is root, and say so on standard error.
+def install(*packages: str) -> None:
+    """Install Debian packages when this process is root, and say so on standard error.
 
     Raises:
         MisconfiguredError: this is not Debian, not root, or the installation failed; the text says what to do.
     """
-    command = f"apt-get install --no-install-recommends {package}"
+    names = " ".join(packages)
     if not shutil.which("apt-get"):
-        raise MisconfiguredError(f"{purpose} is not installed here, and this is not a Debian machine")
+        raise MisconfiguredError(f"not installed, and this is not a Debian machine: {names}")
+    command = f"apt-get install --no-install-recommends {names}"
     if os.geteuid() != 0:
-        raise MisconfiguredError(f"{purpose} is not installed here: run as root: {command}")
-    _say(f"installing {purpose} ({command})")
+        raise MisconfiguredError(f"not installed: {names}; run as root: {command}")
+    _say(f"installing {names} ({command})")
     with _no_services():
         _apt("update")
-        _apt("install", "--no-install-recommends", package)
+        _apt("install", "--no-install-recommends", *packages)
 
 
 def _apt(*arguments: str) -> None:

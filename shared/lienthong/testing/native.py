@@ -11,7 +11,7 @@ import socket
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.testing import debian
@@ -19,11 +19,19 @@ from lienthong.testing.answers import BrokerAddress, LedgerAddress, Server
 from lienthong.testing.processes import Family, free_ports, private_folder, run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from lienthong.testing.processes import Process
 
-__all__ = ["BROKER_CONF", "ERLANG_ARGUMENTS", "LEDGER_CONF", "native_broker", "native_ledger"]
+__all__ = [
+    "BROKER_CONF",
+    "ERLANG_ARGUMENTS",
+    "LEDGER_CONF",
+    "Package",
+    "install_missing",
+    "native_broker",
+    "native_ledger",
+]
 
 BROKER_CONF = Path(__file__).with_name("rabbitmq.conf")
 """``deploy/rabbitmq/rabbitmq.conf``."""
@@ -38,6 +46,20 @@ RABBITMQ_FOLDERS = Path("/usr/lib/rabbitmq/lib")
 POSTGRESQL_FOLDERS = Path("/usr/lib/postgresql")
 
 
+Package = Literal["rabbitmq-server", "postgresql"]
+"""Debian's packages of the two servers."""
+
+
+def install_missing(*packages: Package) -> None:
+    """Install, all at once, those servers that are not installed.
+
+    Raises:
+        MisconfiguredError: that is not possible here; the text has the command for whoever can.
+    """
+    if missing := [package for package in packages if _found(package) is None]:
+        debian.install(*missing)
+
+
 @contextmanager
 def native_broker(folder: Path) -> Iterator[Server[BrokerAddress]]:
     """Start a RabbitMQ node with the management API under `folder`; it is not ready yet when the block begins.
@@ -46,7 +68,8 @@ def native_broker(folder: Path) -> Iterator[Server[BrokerAddress]]:
         MisconfiguredError: RabbitMQ is neither installed nor can be installed.
         Unavailable: it could not be started.
     """
-    programs = _found(_rabbitmq_programs, "rabbitmq-server", "RabbitMQ")
+    install_missing("rabbitmq-server")
+    programs = _programs("rabbitmq-server")
     amqp, management, distribution, epmd = free_ports(4)
     user, password = "lienthong-admin", secrets.token_urlsafe(18)
     with (
@@ -82,7 +105,8 @@ def native_ledger(folder: Path) -> Iterator[Server[LedgerAddress]]:
         MisconfiguredError: PostgreSQL is neither installed nor can be installed.
         Unavailable: it could not be started.
     """
-    programs = _found(_postgresql_programs, "postgresql", "PostgreSQL")
+    install_missing("postgresql")
+    programs = _programs("postgresql")
     user, group = _ledger_owner() if os.geteuid() == 0 else (None, None)
     (port,) = free_ports(1)
     password = secrets.token_urlsafe(18)
@@ -129,14 +153,15 @@ def native_ledger(folder: Path) -> Iterator[Server[LedgerAddress]]:
         yield Server(address, "natively", server.failure)
 
 
-def _found(find: Callable[[], Path | None], package: str, name: str) -> Path:
-    """Return the folder of a server's programs, installing its Debian package when need be."""
-    if found := find():
+def _programs(package: Package) -> Path:
+    """Return the folder of a server's programs."""
+    if found := _found(package):
         return found
-    debian.install(package, purpose=name)
-    if found := find():
-        return found
-    raise MisconfiguredError(f"{name}: package {package} is installed, but its programs are not where Debian has them")
+    raise MisconfiguredError(f"package {package} is installed, but its programs are not where Debian has them")
+
+
+def _found(package: Package) -> Path | None:
+    return _rabbitmq_programs() if package == "rabbitmq-server" else _postgresql_programs()
 
 
 def _rabbitmq_programs() -> Path | None:

@@ -144,6 +144,8 @@ def _started(
         )
     from lienthong.testing import native  # noqa: PLC0415 - beside the other way
 
+    packages: tuple[tuple[object, native.Package], ...] = ((broker, "rabbitmq-server"), (ledger, "postgresql"))
+    native.install_missing(*(package for server, package in packages if server is None))
     return (
         broker or attempt.enter_context(native.native_broker(folder)),
         ledger or attempt.enter_context(native.native_ledger(folder)),

@@ -128,7 +128,8 @@ def test_servers_given_by_url_are_used(tmp_path: Path, servers: Servers, monkeyp
 def test_every_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no way is open, one error has the reason for each way."""
     monkeypatch.setenv("DOCKER_HOST", "unix:///nonexistent/docker.sock")
-    monkeypatch.setenv("PG_BIN", str(tmp_path))
+    monkeypatch.delenv("PG_BIN", raising=False)
+    monkeypatch.setattr(native, "POSTGRESQL_FOLDERS", tmp_path)
     monkeypatch.setattr(native, "RABBITMQ_FOLDERS", tmp_path)
     monkeypatch.setenv("PATH", str(tmp_path))
     for variable in ("BROKER", "MANAGEMENT", "LEDGER"):
@@ -138,7 +139,14 @@ def test_every_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     text = str(refusal.value)
     assert "urls: set LIENTHONG_TEST_BROKER_URL" in text
     assert "docker: Docker: " in text
-    assert "native: RabbitMQ is not installed here" in text
+    assert "native: not installed, and this is not a Debian machine: rabbitmq-server postgresql" in text
+
+
+def test_chosen_folder_of_programs_is_not_ignored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PG_BIN that names a folder without PostgreSQL is a mistake; nothing else is taken in its place."""
+    monkeypatch.setenv("PG_BIN", str(tmp_path))
+    with pytest.raises(MisconfiguredError, match="PG_BIN"), native.native_ledger(tmp_path):
+        pass
 
 
 def test_half_given_broker_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
