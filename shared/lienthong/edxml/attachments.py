@@ -42,9 +42,7 @@ class _Listed:
     used: bool = False
 
 
-def read_attachments(
-    fields: Fields, data: bytes, root: Element, manifest: Element | None, limits: Limits
-) -> tuple[Attachment, ...]:
+def read_attachments(fields: Fields, root: Element, manifest: Element | None, limits: Limits) -> tuple[Attachment, ...]:
     """Return the attached files that could be read, in order; the rest is among the findings."""
     frame = fields.one(root, names.ATTACHMENT_ENCODED)
     elements = fields.many(frame, names.ATTACHMENT)
@@ -60,7 +58,7 @@ def read_attachments(
     elements = [element for element in elements if not _is_blank(fields, element)]
     manifested = [_listed(fields, element) for element in fields.many(manifest, names.REFERENCE)]
     lines = _join(fields, elements, manifested)
-    reader = _Reader(fields, data, limits.unpacked_bytes)
+    reader = _Reader(fields, limits.unpacked_bytes)
     found = (reader.read(element, line) for element, line in zip(elements, lines, strict=True))
     return tuple(attachment for attachment in found if attachment is not None)
 
@@ -128,10 +126,9 @@ def _join(fields: Fields, elements: list[Element], manifested: list[_Listed]) ->
 class _Reader:
     """Reads one file after another within one budget of unpacked bytes."""
 
-    def __init__(self, fields: Fields, data: bytes, budget: int) -> None:
+    def __init__(self, fields: Fields, budget: int) -> None:
         self.fields = fields
         self.findings = fields.findings
-        self.data = data
         self.budget = budget
 
     def read(self, element: Element, line: _Listed | None) -> Attachment | None:
@@ -184,7 +181,7 @@ class _Reader:
                 FILE_PROCESSING,
             )
             return None
-        text = text_within(self.data, encoded)
+        text = text_within(self.fields.data, encoded)
         content = None if text is None or encoded.interrupted else decode_base64(text)
         if content is None:
             shown = excerpt((tidy((text or b"")[:_LOOKED_AT].decode("utf-8", "replace")) or "") + "…")

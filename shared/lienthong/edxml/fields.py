@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lienthong.document.codes import is_agency_code
 from lienthong.edxml import names
 from lienthong.edxml.findings import excerpt
+from lienthong.edxml.parser import line_of
 from lienthong.edxml.wire_time import is_unset, read_day, read_moment
 
 if TYPE_CHECKING:
@@ -38,8 +39,13 @@ def tidy(text: str) -> str | None:
 class Fields:
     """Reads the values of elements; whatever is wrong goes to `findings` and reads as None."""
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, data: bytes) -> None:
         self.findings = findings
+        self.data = data
+
+    def line(self, element: Element) -> int:
+        """Return the line on which an element begins."""
+        return line_of(self.data, element)
 
     def one(self, parent: Element | None, name: str) -> Element | None:
         """Return the only child of this name; more than one is a problem, for readers would choose differently."""
@@ -51,8 +57,8 @@ class Fields:
             self.findings.refuse(
                 "M",
                 second.path,
-                f"{name} xuất hiện {len(found)} lần (lần thứ hai ở dòng {second.line}); chỉ giữ lại một",
-                f"{name} stands here {len(found)} times (again at line {second.line}); keep one",
+                f"{name} xuất hiện {len(found)} lần (lần thứ hai ở dòng {self.line(second)}); chỉ giữ lại một",
+                f"{name} stands here {len(found)} times (again at line {self.line(second)}); keep one",
             )
         return found[0]
 
@@ -71,8 +77,8 @@ class Fields:
         self.findings.refuse(
             "M",
             element.path,
-            f"{element.name} (dòng {element.line}) có không gian tên {vi}; phải là {names.NAMESPACE}",
-            f"{element.name} (line {element.line}) is in the namespace {en}; it must be in {names.NAMESPACE}",
+            f"{element.name} (dòng {self.line(element)}) có không gian tên {vi}; phải là {names.NAMESPACE}",
+            f"{element.name} (line {self.line(element)}) is in the namespace {en}; it must be in {names.NAMESPACE}",
         )
 
     def text(self, parent: Element | None, name: str) -> str | None:

@@ -11,7 +11,7 @@ from lienthong.edxml.fields import Fields
 from lienthong.edxml.findings import Findings, excerpt
 from lienthong.edxml.header import read_document, read_status
 from lienthong.edxml.oddities import look_around
-from lienthong.edxml.parser import parse
+from lienthong.edxml.parser import column_of, line_of, parse
 from lienthong.edxml.profile import Limits, Profile
 from lienthong.errors import Refusal
 
@@ -95,15 +95,15 @@ def inspect(
     except Refusal as refusal:
         return Inspection(None, None, refusal.problems, ())
     for prefix in undeclared:
-        _refuse_prefix(findings, prefix)
-    fields = Fields(findings)
+        _refuse_prefix(findings, data, prefix)
+    fields = Fields(findings, data)
     frame = _frame(fields, root)
     if frame is None:
         return Inspection(None, None, tuple(findings.problems), tuple(findings.warnings))
-    message = _message(fields, data, frame, limits)
+    message = _message(fields, frame, limits)
     rules.apply(message, findings, frame.header.name)
     if warnings:
-        look_around(findings, root, frame.header, frame.legacy_signature, message)
+        look_around(fields, root, frame.header, frame.legacy_signature, message)
     document_id = message.document_id if message.kind == "document" else message.response_for.document_id
     return Inspection(
         None if findings.problems else message,
@@ -115,12 +115,14 @@ def inspect(
     )
 
 
-def _message(fields: Fields, data: bytes, frame: _Frame, limits: Limits) -> Document | Status:
+def _message(fields: Fields, frame: _Frame, limits: Limits) -> Document | Status:
     header = frame.header
     if not _is_status(frame):
-        attachments = read_attachments(fields, data, frame.root, frame.manifest, limits)
+        attachments = read_attachments(fields, frame.root, frame.manifest, limits)
         legacy = frame.legacy_signature
-        return read_document(fields, header, frame.trace, attachments, _verbatim(data, legacy) if legacy else None)
+        return read_document(
+            fields, header, frame.trace, attachments, _verbatim(fields.data, legacy) if legacy else None
+        )
     for name in (names.TO, names.DOCUMENT_ID):
         for element in header.children.get(name, [])[:1]:
             fields.findings.refuse(
@@ -158,12 +160,13 @@ def _frame(fields: Fields, root: Element) -> _Frame | None:
     if envelope is None or outer is None:
         return None
     for misplaced in envelope.children.get(names.ATTACHMENT_ENCODED, [])[:1]:
+        line = fields.line(misplaced)
         fields.findings.refuse(
             "M",
             misplaced.path,
-            f"{names.ATTACHMENT_ENCODED} (dòng {misplaced.line}) nằm trong {names.ENVELOPE}, nơi SDK quốc gia không "
+            f"{names.ATTACHMENT_ENCODED} (dòng {line}) nằm trong {names.ENVELOPE}, nơi SDK quốc gia không "
             f"tìm thấy; hãy đặt nó ngay dưới phần tử gốc, sau {names.ENVELOPE}",
-            f"{names.ATTACHMENT_ENCODED} (line {misplaced.line}) stands inside {names.ENVELOPE}, where the national "
+            f"{names.ATTACHMENT_ENCODED} (line {line}) stands inside {names.ENVELOPE}, where the national "
             f"SDK does not find it; put it directly under the root, after {names.ENVELOPE}",
         )
     status = fields.one(outer, names.STATUS)
@@ -197,13 +200,14 @@ def _missing(findings: Findings, name: str) -> None:
     )
 
 
-def _refuse_prefix(findings: Findings, found: UndeclaredPrefix) -> None:
+def _refuse_prefix(findings: Findings, data: bytes, found: UndeclaredPrefix) -> None:
+    line, column = line_of(data, found.element), column_of(data, found.element)
     findings.refuse(
         "T",
-        found.path,
-        f"Tiền tố {excerpt(found.prefix)} (dòng {found.line} cột {found.column}) chưa được khai báo; "
+        found.element.path,
+        f"Tiền tố {excerpt(found.prefix)} (dòng {line} cột {column}) chưa được khai báo; "
         f'hãy thêm xmlns:{found.prefix}="…" hoặc bỏ tiền tố',
-        f"The prefix {excerpt(found.prefix)} (line {found.line} column {found.column}) is not declared; "
+        f"The prefix {excerpt(found.prefix)} (line {line} column {column}) is not declared; "
         f'add xmlns:{found.prefix}="…" or leave the prefix out',
     )
 

@@ -15,6 +15,7 @@ from lienthong.edxml.media import ZIP_TYPE, extension, kind_shown
 from lienthong.edxml.model import MAX_PRIORITY, Document, Packing
 
 if TYPE_CHECKING:
+    from lienthong.edxml.fields import Fields
     from lienthong.edxml.findings import Findings
     from lienthong.edxml.model import Organization, Status
     from lienthong.edxml.parser import Element
@@ -30,18 +31,19 @@ _SEQUENCE = 0x30
 
 
 def look_around(
-    findings: Findings, root: Element, header: Element, signature: Element | None, message: Document | Status
+    fields: Fields, root: Element, header: Element, signature: Element | None, message: Document | Status
 ) -> None:
     """Add a warning for everything odd.
 
     Args:
-        findings: where warnings go.
+        fields: whose findings take the warnings.
         root: the whole message.
         header: its MessageHeader, or the Status element in its place.
         signature: the envelope's old ``Signature``, if any.
         message: what was read.
     """
-    _unknown_elements(findings, root)
+    findings = fields.findings
+    _unknown_elements(fields, root)
     _names_and_codes(findings, f"{header.path}/{names.FROM}", message.sender)
     if header.name == names.STATUS:
         findings.warn(
@@ -63,27 +65,27 @@ def look_around(
         _legacy_signature(findings, signature)
 
 
-def _unknown_elements(findings: Findings, element: Element) -> None:
+def _unknown_elements(fields: Fields, element: Element) -> None:
     """Warn of elements nobody will read; signatures have their own rules."""
     known = names.CHILDREN.get(element.name)
     for name, siblings in element.children.items():
         for child in siblings:
             if child.spelling:
-                findings.warn(
+                fields.findings.warn(
                     "M",
                     child.path,
-                    f"{child.spelling} (dòng {child.line}) được đọc là {name}; SDK quốc gia chỉ nhận {name}",
-                    f"{child.spelling} (line {child.line}) is read as {name}; the national SDK knows {name} only",
+                    f"{child.spelling} (dòng {fields.line(child)}) được đọc là {name}; SDK quốc gia chỉ nhận tên đó",
+                    f"{child.spelling} (line {fields.line(child)}) is read as {name}; the national SDK only knows that",
                 )
             if known is not None and name not in known:
-                findings.warn(
+                fields.findings.warn(
                     "M",
                     child.path,
-                    f"Không rõ phần tử {excerpt(name)} (dòng {child.line}); nó bị bỏ qua",
-                    f"The element {excerpt(name)} (line {child.line}) is not known; it is ignored",
+                    f"Không rõ phần tử {excerpt(name)} (dòng {fields.line(child)}); nó bị bỏ qua",
+                    f"The element {excerpt(name)} (line {fields.line(child)}) is not known; it is ignored",
                 )
             elif name not in _SIGNATURES:
-                _unknown_elements(findings, child)
+                _unknown_elements(fields, child)
 
 
 def _names_and_codes(findings: Findings, path: str, organization: Organization) -> None:

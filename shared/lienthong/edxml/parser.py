@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from xml.parsers import expat
 
 from lienthong.edxml import names
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lienthong.edxml.profile import Limits
 
-__all__ = ["Element", "UndeclaredPrefix", "parse", "text_within"]
+__all__ = ["Element", "UndeclaredPrefix", "column_of", "line_of", "parse", "text_within"]
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 REPEATED = frozenset(
@@ -30,6 +30,10 @@ REPEATED = frozenset(
     | {names.RECEIVER, names.REPLACEMENT_INFO}
 )
 """Elements whose place in a path always carries a position."""
+
+CHUNK = 65_536
+MAX_TOKEN = 4 * CHUNK
+"""Most bytes of one tag or comment."""
 
 _START_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 _FRAME = frozenset({names.ROOT, names.ENVELOPE, names.HEADER, names.BODY})
@@ -57,8 +61,6 @@ class Element:
         name: its local name, in the official spelling.
         namespace: what its prefix stands for; None when none is declared.
         attributes: as written, prefixes included.
-        line: line of its start tag, from 1.
-        column: column of its start tag, from 1.
         start: offset of its start tag in the bytes.
         end: offset of its end tag in the bytes.
         spelling: the local name as written, where that differs from `name`.
@@ -70,8 +72,6 @@ class Element:
     attributes: dict[str, str]
     parent: Element | None
     position: int
-    line: int
-    column: int
     start: int
     end: int = 0
     spelling: str = ""
@@ -104,14 +104,11 @@ class Element:
                 yield from child.walk()
 
 
-@dataclass(frozen=True, slots=True)
-class UndeclaredPrefix:
+class UndeclaredPrefix(NamedTuple):
     """A prefix in use that nothing declares: not well-formed by the namespaces recommendation."""
 
     prefix: str
-    path: str
-    line: int
-    column: int
+    element: Element
 
 
 def parse(data: bytes, limits: Limits) -> tuple[Element, tuple[UndeclaredPrefix, ...]]:
@@ -145,6 +142,16 @@ def parse(data: bytes, limits: Limits) -> tuple[Element, tuple[UndeclaredPrefix,
             "write the message with an XML writer and send its bytes unchanged",
             INVALID_FILE,
         )
+
+
+def line_of(data: bytes, element: Element) -> int:
+    """Return the line, from 1, on which an element begins."""
+    return data.count(b"\n", 0, element.start) + 1
+
+
+def column_of(data: bytes, element: Element) -> int:
+    """Return the column, from 1 and in characters, in which an element begins."""
+    return len(data[data.rfind(b"\n", 0, element.start) + 1 : element.start].decode()) + 1
 
 
 def text_within(data: bytes, element: Element) -> bytes | None:
@@ -216,7 +223,14 @@ class _Builder:
         self.expat.CharacterDataHandler = self._text
 
     def read(self, data: bytes) -> tuple[Element, tuple[UndeclaredPrefix, ...]]:
-        self.expat.Parse(data, True)
+        # Expat reports a tag or a comment when it is complete; one that does not end is refused before it costs.
+        start = 0
+        while len(data) - start > CHUNK:
+            self.expat.Parse(data[start : start + CHUNK], False)
+            start += CHUNK
+            if start - self.expat.CurrentByteIndex > MAX_TOKEN:
+                self._too_much()
+        self.expat.Parse(data[start:], True)
         assert self.root is not None, "expat has reported a document without elements"
         return self.root, tuple(self.undeclared.values())
 
@@ -272,11 +286,10 @@ class _Builder:
             attributes,
             parent,
             len(siblings) + 1,
-            parser.CurrentLineNumber,
-            parser.CurrentColumnNumber + 1,
             parser.CurrentByteIndex,
-            spelling="" if name == local else local,
         )
+        if name != local:
+            element.spelling = local
         siblings.append(element)
         if parent is None:
             self.root = element
@@ -285,8 +298,7 @@ class _Builder:
             self._undeclared(prefix, element)
         if attributes:
             self._check_attributes(scope, element)
-        if name == names.CONTENT_TRANSFER_ENCODED:
-            parser.CharacterDataHandler = None
+        parser.CharacterDataHandler = None if name == names.CONTENT_TRANSFER_ENCODED else self._text
 
     def _end(self, _tag: str) -> None:
         element = self.current
@@ -294,13 +306,12 @@ class _Builder:
         element.end = self.expat.CurrentByteIndex
         self.scopes.pop()
         self.current = element.parent
-        if element.name == names.CONTENT_TRANSFER_ENCODED:
-            self.expat.CharacterDataHandler = self._text
+        # Text that follows a child is white space, or stands where `Fields.text_of` refuses the child.
+        self.expat.CharacterDataHandler = None
 
     def _text(self, chunk: str) -> None:
         element = self.current
-        if element is None:
-            return
+        assert element is not None, "there is no text outside the root element"
         element.chars += len(chunk)
         if element.chars > self.limits.text_chars:
             _refuse(
@@ -329,7 +340,7 @@ class _Builder:
                 self._undeclared(prefix, element)
 
     def _undeclared(self, prefix: str, element: Element) -> None:
-        self.undeclared.setdefault(prefix, UndeclaredPrefix(prefix, element.path, element.line, element.column))
+        self.undeclared.setdefault(prefix, UndeclaredPrefix(prefix, element))
 
     def _too_much(self) -> NoReturn:
         limits = self.limits
