@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lienthong_cli import edxml, ledger, topology
+from lienthong_cli import agency, demo, edxml, ledger, topology
 
 __all__ = ["app", "main"]
 
@@ -14,6 +14,8 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+app.add_typer(agency.app, name="agency")
+app.add_typer(demo.app, name="demo")
 app.add_typer(edxml.app, name="edxml")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(topology.app, name="topology")

@@ -82,8 +82,8 @@ class AgencyClient:
         )
         self._delivery_inbox = self._inbox(urls, delivery_queue(self.code))
         self._status_inbox = self._inbox(urls, status_queue(self.code))
-        self._deliveries = Stream(self._delivery_inbox, self._read_delivery, self._settle_delivery)
-        self._statuses = Stream(self._status_inbox, self._read_told, self._settle_told)
+        self._deliveries: Stream[Delivery] = Stream(self._delivery_inbox, self._read_delivery, self._settle_delivery)
+        self._statuses: Stream[Told] = Stream(self._status_inbox, self._read_told, self._settle_told)
 
     async def __aenter__(self) -> Self:
         """Connect; raises `Unavailable` when no broker answers, `MisconfiguredError` when it refuses the user."""
@@ -146,6 +146,11 @@ class AgencyClient:
             MisconfiguredError: while iterating: the broker refuses the user.
         """
         return self._statuses
+
+    async def settle(self) -> None:
+        """Put to rest what the loops over `deliveries` and `statuses` have in hand, for code that leaves them early."""
+        await self._deliveries.settle()
+        await self._statuses.settle()
 
     async def report_status(
         self,

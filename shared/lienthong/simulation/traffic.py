@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-__all__ = ["Draft", "Traffic", "plan_traffic", "statuses_for"]
+__all__ = ["Draft", "Traffic", "plan_letter", "plan_traffic", "statuses_for"]
 
 URGENT_SHARE = 0.08
 REFUSED_SHARE = 0.02
@@ -193,16 +193,25 @@ def statuses_for(draft: Draft | None, code: str, role: Role) -> tuple[str, ...]:
 def plan_traffic(members: Sequence[Member], *, documents: int, seed: int, issued_on: date) -> Traffic:
     """Plan the documents of a run.
 
-    The first ones go to everybody who receives documents, so that every unit shows what it does; the others are
-    drawn. Replies come on top of `documents`.
+    Two or more of different senders go to everybody who receives documents, so that every unit shows what it does;
+    the others are drawn. Replies come on top of `documents`.
 
     Args:
         members: the cast; only connected members write, only those who receive are written to.
-        documents: how many documents to write, at least one.
+        documents: how many documents to write, at least two.
         seed: the same seed, cast and date give the same documents.
         issued_on: the date they carry.
     """
     return _Planner(members, seed, issued_on).plan(documents)
+
+
+def plan_letter(
+    members: Sequence[Member], sender: str, addressees: Sequence[str], *, seed: int, issued_on: date
+) -> Draft:
+    """Plan one ordinary document of a member for others, all named by their codes; the seed draws its words."""
+    units = {member.unit.code: member.unit for member in members}
+    planner = _Planner(members, seed, issued_on)
+    return planner.draft(units[sender], [units[code] for code in addressees], 0.0, kind=KINDS[0])
 
 
 class _Planner:
@@ -216,16 +225,15 @@ class _Planner:
         self.numbers = {unit.code: self.lot.randint(100, 900) for unit in self.writers}
 
     def plan(self, documents: int) -> Traffic:
-        broadcasts = max(1, round(documents * BROADCAST_SHARE))
-        times = sorted(self.lot.random() for _ in range(documents - broadcasts))
-        drafts = [self._broadcast(index / broadcasts) for index in range(broadcasts)]
-        drafts += [self._drawn(at) for at in times]
+        broadcasts = max(2, round(documents * BROADCAST_SHARE))
+        ministries = [unit for unit in self.writers if unit.kind != "province"]
+        senders = self.lot.sample(ministries if len(ministries) >= broadcasts else self.writers, broadcasts)
+        drafts = [self._broadcast(sender, index / broadcasts) for index, sender in enumerate(senders)]
+        drafts += [self._drawn(self.lot.random()) for _ in range(documents - broadcasts)]
         return Traffic(self.members, tuple(sorted(drafts, key=lambda draft: draft.at)))
 
-    def _broadcast(self, at: float) -> Draft:
-        ministries = [unit for unit in self.writers if unit.kind != "province"] or self.writers
-        sender = self.lot.choice(ministries)
-        return self._draft(sender, [unit for unit in self.readers if unit is not sender], at)
+    def _broadcast(self, sender: Unit, at: float) -> Draft:
+        return self.draft(sender, [unit for unit in self.readers if unit is not sender], at)
 
     def _drawn(self, at: float) -> Draft:
         sender = self.lot.choice(self.writers)
@@ -236,16 +244,16 @@ class _Planner:
             for unit in addressees
             if self.roles[unit.code] in (Role.FULLY, Role.PARTLY) and self.lot.random() < REFUSED_SHARE
         }
-        draft = self._draft(sender, addressees, at, refused=refusers)
+        draft = self.draft(sender, addressees, at, refused=refusers)
         repliers = [unit for unit in addressees if self.roles[unit.code] is Role.FULLY and unit.code not in refusers]
         # Whoever does not receive documents yet cannot be answered.
         if repliers and self.roles[sender.code].receives and self.lot.random() < REPLY_SHARE:
             replier = self.lot.choice(repliers)
-            reply = self._draft(replier, [sender], at, kind=KINDS[0], answers=draft)
+            reply = self.draft(replier, [sender], at, kind=KINDS[0], answers=draft)
             return replace(draft, replies={replier.code: reply})
         return draft
 
-    def _draft(
+    def draft(
         self,
         sender: Unit,
         addressees: Sequence[Unit],

@@ -1,0 +1,105 @@
+"""`lienthong demo`: the exchange with its 95 units of January 2019, in one command."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+from lienthong.errors import LienThongError
+from lienthong.testing.servers import Kind
+from lienthong_cli import demo_background, demo_run
+
+__all__ = ["app"]
+
+INTERRUPTED_EXIT = 130
+
+app = typer.Typer(
+    help="Chạy thử toàn bộ trục với 95 đơn vị tháng 1/2019 / the whole exchange with the 95 units of January 2019.",
+    no_args_is_help=True,
+)
+
+FOLDER = Path(".lienthong/demo")
+Servers = Annotated[Kind, typer.Option(help="Lấy máy chủ bằng cách nào / how to get RabbitMQ and PostgreSQL.")]
+Seed = Annotated[int, typer.Option(help="Cùng số thì cùng văn bản / the same number makes the same documents.")]
+
+
+@app.command()
+def run(
+    documents: Annotated[
+        int, typer.Option(min=2, help="Số văn bản, chưa kể trả lời / documents, replies apart.")
+    ] = 300,
+    seconds: Annotated[float, typer.Option(min=0, help="Gửi trong bao lâu / over how long they are sent.")] = 25.0,
+    seed: Seed = 2019,
+    servers: Servers = "auto",
+) -> None:
+    """Chạy một lượt, in bảng giám sát rồi dừng tất cả / run once, print the supervision table, stop everything.
+
+    Exit status: 0 when the table and the balance are right, 1 when not (the difference is named).
+    """
+    console = _console()
+    try:
+        good = demo_run.run(
+            FOLDER.absolute(), console, documents=documents, seconds=seconds, seed=seed, servers=servers
+        )
+    except LienThongError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        console.print("Đã dừng tất cả / everything is stopped")
+        raise typer.Exit(INTERRUPTED_EXIT) from None
+    raise typer.Exit(0 if good else 1)
+
+
+@app.command()
+def up(seed: Seed = 2019, servers: Servers = "auto") -> None:
+    """Chạy nền cho đến `down` / keep it running in the background until `down`.
+
+    Two agencies are left to you; robots play the others and answer what you send.
+    """
+    try:
+        demo_background.start(FOLDER.absolute(), _console(), seed=seed, servers=servers)
+    except LienThongError as error:
+        _fail(error)
+
+
+@app.command()
+def down() -> None:
+    """Dừng và dọn sạch những gì `up` đã chạy / end what `up` started, leaving nothing behind."""
+    try:
+        demo_background.stop(FOLDER.absolute(), _console())
+    except LienThongError as error:
+        _fail(error)
+
+
+@app.command()
+def status() -> None:
+    """Cho biết `up` còn chạy không, kèm bảng giám sát / tell whether `up` is running, with the supervision table."""
+    try:
+        running = demo_background.show(FOLDER.absolute(), _console())
+    except LienThongError as error:
+        _fail(error)
+    raise typer.Exit(0 if running else 1)
+
+
+@app.command(hidden=True)
+def serve(seed: Seed = 2019, servers: Servers = "auto") -> None:
+    """Be the background process of `up`."""
+    try:
+        demo_background.serve(FOLDER.absolute(), seed=seed, servers=servers)
+    except LienThongError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+def _console() -> Console:
+    # Through a pipe rich would wrap tables at 80 columns.
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 110)
+
+
+def _fail(error: LienThongError) -> NoReturn:
+    Console(stderr=True).print(f"lỗi / error: {error}", markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1) from error

@@ -1,0 +1,108 @@
+"""What the demo prints for people: the supervision table, the counts, the times, the balance."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.table import Table
+
+from lienthong.simulation.rehearsal import table_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rich.console import Console
+
+    from lienthong.ledger.reports import Supervision, Timing
+    from lienthong.simulation.rehearsal import Result
+
+__all__ = ["print_result", "print_supervision"]
+
+SHOWN = 10
+"""So many lines of each difference are printed."""
+
+_UNITS = (
+    ("connected", "Đơn vị đã kết nối", "Units connected", True),
+    ("in progress", "Đơn vị đang kết nối", "Units in progress", True),
+    ("receiving", "Đã nhận văn bản", "Received documents", False),
+    ("feeding back", "Có phản hồi trạng thái", "Feed statuses back", False),
+    ("fully", "  đầy đủ: văn thư, lãnh đạo, chuyên viên", "  fully: clerk, leader, officer", False),
+    ("partly", "  một phần: văn thư, lãnh đạo", "  partly: clerk, leader", False),
+    ("arrival only", "  chỉ báo đã đến văn thư", "  arrival at the clerk only", False),
+    ("never", "Không phản hồi", "Never feed back", False),
+    ("receiving nothing yet", "Chưa nhận văn bản (*)", "Received nothing yet (*)", False),
+)
+
+
+def print_supervision(console: Console, supervision: Supervision) -> None:
+    """Print the supervision table, whose every figure the ledger has computed."""
+    figures = table_of(supervision)
+    table = Table(title="Bảng giám sát, tính từ sổ cái / supervision table, computed from the ledger")
+    table.add_column("Chỉ tiêu")
+    table.add_column("Figure")
+    table.add_column("Số / number", justify="right")
+    for name, vi, en, of_all in _UNITS:
+        table.add_row(vi, en, f"{figures[name]}/{figures['units']}" if of_all else str(figures[name]))
+    console.print(table)
+    console.print(
+        "(*) Nguồn tháng 1/2019 không phân loại các đơn vị này / the source of January 2019 leaves them unclassified; "
+        "which unit plays which part is drawn by lot."
+    )
+
+
+def print_result(console: Console, result: Result) -> None:
+    """Print everything that came of a run."""
+    print_supervision(console, result.supervision)
+    console.print(_counts(result))
+    console.print(_timings(result.timings))
+    balance = result.balance
+    console.print(
+        f"Mất {len(balance.lost)}, nhận hai lần {len(balance.twice)}: so sánh độc lập giữa bên gửi và bên nhận / "
+        f"lost {len(balance.lost)}, delivered twice {len(balance.twice)}: independent comparison of what robots sent "
+        "and what robots got"
+    )
+    if result.duplicates:
+        console.print(
+            f"Bộ SDK đã bỏ {result.duplicates} bản lặp / the agencies' kit dropped {result.duplicates} repeats"
+        )
+    differences = {
+        "Mất / lost": balance.lost,
+        "Hai lần / twice": balance.twice,
+        "Bị sửa / altered": balance.altered,
+        "Lạ / strange": balance.strange,
+        "Sai lệch / difference": result.complaints,
+    }
+    for name, lines in differences.items():
+        for line in lines[:SHOWN]:
+            console.print(f"{name}: {line}", markup=False)
+        if len(lines) > SHOWN:
+            console.print(f"{name}: … {len(lines) - SHOWN} nữa / more")
+
+
+def _counts(result: Result) -> Table:
+    table = Table(title="Số lượng trong sổ cái / counts in the ledger")
+    for heading in ("Văn bản / documents", "Lượt giao / deliveries", "Trạng thái / statuses", "Giây / seconds"):
+        table.add_column(heading, justify="right")
+    totals = result.totals
+    table.add_row(str(totals["documents"]), str(totals["deliveries"]), str(totals["statuses"]), f"{result.seconds:.1f}")
+    return table
+
+
+def _timings(timings: Mapping[str, Timing]) -> Table:
+    table = Table(title="Thời gian từ lúc gửi / time since submission")
+    table.add_column("Đến / until")
+    table.add_column("Số đo / measured", justify="right")
+    table.add_column("Trung vị / median", justify="right")
+    table.add_column("p99", justify="right")
+    names = {
+        "delivery": "hàng đợi nơi nhận / the delivery queue",
+        "status": "trạng thái đầu tiên về nơi gửi / the first status at the sender",
+    }
+    for key, name in names.items():
+        timing = timings[key]
+        table.add_row(name, str(timing.count), _milliseconds(timing.median), _milliseconds(timing.p99))
+    return table
+
+
+def _milliseconds(seconds: float | None) -> str:
+    return "-" if seconds is None else f"{seconds * 1000:.0f} ms"
