@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 from lienthong import edxml
 from lienthong.document import reasons
-from lienthong.errors import Problem, Refusal
 from lienthong.ledger.rows import QuarantinedRow, SubmissionRow
 from lienthong.topology.names import Header
 
 if TYPE_CHECKING:
     from lienthong.bus.messages import Incoming
+    from lienthong.errors import Problem
 
 __all__ = ["Attached", "Examined", "examine", "quarantined_row", "submission_key", "submission_row", "submitted_at"]
 
@@ -37,24 +37,19 @@ class Examined:
         sha256: of the body.
         problems: why it is refused; empty when it is readable and of the right kind.
         unanswerable: why nobody can be told about it; empty when somebody can.
-        document: the document, without its attachments' bytes; None when it is none.
-        status: the status; None when it is none.
+        document_id: the DocumentId it is about, as far as it could be read, even of a refused message.
+        document: the document, without its attachments' bytes; None when it is none or cannot be read.
+        status: the status; None when it is none or cannot be read.
         attachments: what was attached to the document.
     """
 
     sha256: str
     problems: tuple[Problem, ...] = ()
     unanswerable: str = ""
+    document_id: str | None = None
     document: edxml.Document | None = None
     status: edxml.Status | None = None
     attachments: tuple[Attached, ...] = ()
-
-    @property
-    def document_id(self) -> str | None:
-        """The DocumentId it is about, as far as it could be read."""
-        if self.status:
-            return self.status.response_for.document_id
-        return self.document.document_id if self.document else None
 
 
 def examine(message: Incoming, expected: Literal["document", "status"]) -> Examined:
@@ -68,16 +63,21 @@ def examine(message: Incoming, expected: Literal["document", "status"]) -> Exami
     said = message.headers.get(Header.SHA256)
     if said is not None and str(said).lower() != digest:
         problems.append(reasons.content_digest_differs(str(said), digest))
-    try:
-        decoded = edxml.decode(message.body)
-    except Refusal as refusal:
-        return Examined(digest, (*problems, *refusal.problems))
-    if decoded.kind != expected:
-        problems.append(reasons.wrong_kind(decoded.kind, expected))
-    if isinstance(decoded, edxml.Status):
-        return Examined(digest, tuple(problems), status=decoded)
-    attached = tuple(Attached(one.name, one.content_type, len(one.content), one.sha256) for one in decoded.attachments)
-    return Examined(digest, tuple(problems), document=replace(decoded, attachments=()), attachments=attached)
+    found = edxml.inspect(message.body, warnings=False)
+    problems += found.problems
+    if found.message is not None and found.kind != expected:
+        problems.append(reasons.wrong_kind(found.message.kind, expected))
+    match found.message:
+        case edxml.Status() as status:
+            return Examined(digest, tuple(problems), "", found.document_id, status=status)
+        case edxml.Document() as document:
+            attached = tuple(
+                Attached(one.name, one.content_type, len(one.content), one.sha256) for one in document.attachments
+            )
+            light = replace(document, attachments=())
+            return Examined(digest, tuple(problems), "", found.document_id, document=light, attachments=attached)
+        case None:
+            return Examined(digest, tuple(problems), "", found.document_id)
 
 
 def submission_key(message: Incoming) -> tuple[str, str]:
