@@ -121,10 +121,17 @@ class Link:
             await asyncio.sleep(backoff.next())
 
     async def _open(self, within: float) -> aiormq.Connection:
-        async with self._opening:
+        try:
+            async with asyncio.timeout(within):
+                await self._opening.acquire()
+        except TimeoutError as error:
+            raise Unavailable("no broker has answered yet") from error
+        try:
             if self._connection is not None and self._connection.is_opened:
                 return self._connection
             return await self._connect(within)
+        finally:
+            self._opening.release()
 
     async def _connect(self, within: float) -> aiormq.Connection:
         deadline = asyncio.get_running_loop().time() + within
