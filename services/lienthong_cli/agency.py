@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import uuid
 from pathlib import Path
@@ -122,6 +123,8 @@ def watch(
 
 
 def _run(work: Coroutine[None, None, int]) -> None:
+    # The kit says itself what is wrong; the client library below it says the same for each attempt.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     try:
         raise typer.Exit(asyncio.run(work))
     except Unavailable as error:
@@ -150,10 +153,9 @@ async def _send(files: list[Path], broker: str, wait: float, state: Path | None)
         if wait <= 0:
             return 0
         async for told in _within(agency.statuses(), wait):
-            typer.echo(describe(told))
-            if isinstance(told, (Receipt, Refused)) and told.submission_message_id in waiting:
-                del waiting[told.submission_message_id]
-                refused = refused or isinstance(told, Refused)
+            mine = waiting.pop(told.submission_message_id, None) if isinstance(told, (Receipt, Refused)) else None
+            typer.echo(f"{mine}: {describe(told)}" if mine else describe(told))
+            refused = refused or (mine is not None and isinstance(told, Refused))
             if not waiting:
                 break
         await agency.settle()

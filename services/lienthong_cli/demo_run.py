@@ -6,7 +6,7 @@ import asyncio
 import signal
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,8 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
     with running_servers(folder / "servers", kind=servers) as found:
         console.print(f"[bold]{found.description}[/bold]")
         result = asyncio.run(_run(found, folder, console, traffic, seconds))
+    with suppress(OSError):
+        (folder / "servers").rmdir()
     print_result(console, result)
     console.print(f"Nhật ký / logs: {folder / 'logs'}", soft_wrap=True)
     return result.good

@@ -71,6 +71,7 @@ class Supervisor:
         self._family.__enter__()
         try:
             for step, port in zip(Step, free_ports(len(Step)), strict=True):
+                self._log(step).unlink(missing_ok=True)
                 worker = self._workers[step] = _Worker(step, port, self._start(step, port))
                 self._watching.append(asyncio.create_task(self._watch(worker), name=f"watch {step}"))
             await self.ready()
@@ -116,10 +117,13 @@ class Supervisor:
                 tails = "\n".join(f"{worker.step}: {worker.process.log_tail()}" for worker in waiting)
                 raise Unavailable(f"workers are not ready after {READY_SECONDS:g} s:\n{tails}") from None
 
+    def _log(self, step: Step) -> Path:
+        return self._logs / f"{step}.log"
+
     def _start(self, step: Step, port: int) -> Process:
         return self._family.start(
             [sys.executable, "-m", f"lienthong_{step.replace('-', '_')}"],
-            log=self._logs / f"{step}.log",
+            log=self._log(step),
             environment=self._environment | {"LIENTHONG_SERVICE_HEALTH_PORT": str(port)},
         )
 
