@@ -120,7 +120,9 @@ class Draft:
             document_type=DocumentType(type=self.kind.type, type_name=self.kind.name, type_detail=0),
             subject=self.subject,
             content=self.subject,
-            signer=Signer(full_name=self.signer, position=_position(self.sender), competence=_competence(self.sender)),
+            signer=Signer(
+                full_name=self.signer, position=_position(self.sender), competence=_competence(self.sender) or None
+            ),
             to_places=(*(unit.name for unit in self.addressees[:3]), "Lưu: VT"),
             other=OtherInfo(priority=self.priority, sphere="Liên thông văn bản quốc gia", page_amount=1),
             response_for=() if self.answers is None else (_response_for(self.answers),),
@@ -283,7 +285,11 @@ class _Planner:
 
 def _organization(unit: Unit, code: str) -> Organization:
     return Organization(
-        organ_id=code, organ_name=unit.name, organization_in_charge=unit.name, email=officer_mail("vanthu", unit.code)
+        organ_id=code,
+        organ_name=unit.name,
+        organization_in_charge=unit.name,
+        organ_add=unit.place,
+        email=officer_mail("vanthu", unit.code),
     )
 
 
