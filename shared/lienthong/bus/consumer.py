@@ -7,6 +7,7 @@ it again. Nothing is consumed again behind the caller's back.
 A message that kills the process must not take its neighbours to the delivery limit with it. Redelivered messages are
 therefore taken in halves, down to singles, by how often they came back; and so few are prefetched: a consumer starts
 with one message, and gets its whole prefetch only when that one is fresh (returned messages come back to the head).
+Large messages are prefetched in small numbers too, for RabbitMQ knows no prefetch in bytes.
 """
 
 from __future__ import annotations
@@ -32,12 +33,14 @@ if TYPE_CHECKING:
 
     from lienthong.bus.link import Link
 
-__all__ = ["Consumer", "fill"]
+__all__ = ["Consumer", "fill", "room"]
 
 log = logging.getLogger(__name__)
 
 RPC_SECONDS = 10.0
 MOST_HALVINGS = 30
+PREFETCH_BYTES = 256 * 1024 * 1024
+"""What the prefetched messages of one queue may weigh, were all of them like the largest one seen."""
 
 
 def fill(lanes: Sequence[deque[Incoming]], limit: int) -> list[Incoming]:
@@ -61,6 +64,18 @@ def fill(lanes: Sequence[deque[Incoming]], limit: int) -> list[Incoming]:
             allowed = room
             batch.append(lane.popleft())
     return batch
+
+
+def room(full: int, seen: Sequence[Incoming]) -> int:
+    """Return how many messages to prefetch after these: halved for each time one came back, and bounded in bytes.
+
+    Args:
+        full: the most, for fresh and small messages.
+        seen: some messages, at least one.
+    """
+    delivery_count = max(message.delivery_count for message in seen)
+    largest = max(len(message.body) for message in seen)
+    return max(1, min(full >> min(delivery_count, MOST_HALVINGS), PREFETCH_BYTES // max(1, largest)))
 
 
 class _Lane:
@@ -93,14 +108,13 @@ class _Lane:
             tag, self._consumer_tag = self._consumer_tag, None
             await self.channel.basic_cancel(tag)
 
-    async def widen(self, full: int, taken: Sequence[Incoming]) -> None:
-        """Prefetch as much as the messages just seen allow, never less than before."""
-        seen = [message.delivery_count for message in (*taken, *self.waiting)]
-        if not seen or self._prefetch >= full:
-            return
-        allowed = max(1, full >> min(max(seen), MOST_HALVINGS))
-        if allowed > self._prefetch:
-            await self.prefetch(allowed)
+    async def adapt(self, full: int, taken: Sequence[Incoming]) -> None:
+        """Prefetch as much as the messages just seen allow; small changes are not worth consuming anew."""
+        seen = [*taken, *self.waiting]
+        if seen:
+            allowed = room(full, seen)
+            if allowed > self._prefetch or allowed * 2 < self._prefetch:
+                await self.prefetch(allowed)
 
     async def give_back(self) -> None:
         """Return to the queue what nobody has taken."""
@@ -211,7 +225,7 @@ class Consumer:
         served = {message.queue for message in batch}
         for lane in lanes:
             lane.overlooked = bool(lane.waiting) and lane.queue not in served
-        await self._widen(batch)
+        await self._adapt(batch)
         return batch
 
     async def ack_through(self, queue: str, tag: int) -> None:
@@ -265,10 +279,10 @@ class Consumer:
     def _loss(self) -> ConnectionLost:
         return ConnectionLost(f"no messages can be taken: {self._lost}")
 
-    async def _widen(self, batch: Sequence[Incoming]) -> None:
+    async def _adapt(self, batch: Sequence[Incoming]) -> None:
         try:
             for queue, lane in self._lanes.items():
-                await lane.widen(self._full, [message for message in batch if message.queue == queue])
+                await lane.adapt(self._full, [message for message in batch if message.queue == queue])
         except BROKER_TROUBLE as error:
             self.lose(describe(error))
             raise self._loss() from error

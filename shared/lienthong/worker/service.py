@@ -16,7 +16,7 @@ import signal
 import sys
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
@@ -45,6 +45,8 @@ __all__ = ["Connections", "main", "serve"]
 EXIT_CUT_SHORT = 1
 EXIT_MISCONFIGURED = 78
 """``EX_CONFIG`` of sysexits.h: restarting will not help."""
+
+OpenedT = TypeVar("OpenedT")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -104,7 +106,8 @@ class _Worker:
         self._step, self._build, self._role, self._service = step, build, role, service
         self._pulse = Pulse()
         self._stopping = asyncio.Event()
-        self._connections: Connections | None = None
+        self._bus: Bus | None = None
+        self._ledger: Ledger | None = None
 
     async def run(self) -> None:
         """Connect, take batches until a signal comes, drain."""
@@ -117,43 +120,55 @@ class _Worker:
                 checks={"broker": self._check_broker, "ledger": self._check_ledger},
             )
             await closing.enter_async_context(health)
-            handler = await self._connect(closing)
-            if handler is None or self._connections is None:
-                return
-            runner = Runner(
-                handler,
-                bus=self._connections.bus,
-                ledger=self._connections.ledger,
-                user=_own_user(self._connections.bus),
-                batch_limit=self._service.batch_limit,
-                pulse=self._pulse,
-            )
-            stopper = asyncio.create_task(self._stop(runner), name="stop the runner")
-            closing.callback(stopper.cancel)
-            await runner.run()
+            runner = await self._runner(closing)
+            if runner is not None:
+                stopper = asyncio.create_task(self._stop(runner), name="stop the runner")
+                closing.callback(stopper.cancel)
+                await runner.run()
 
-    async def _connect(self, closing: AsyncExitStack) -> Handler[Any] | None:
-        """Return the handler once everything it needs answers; None when a signal came before."""
-        broker, ledger_settings = BrokerSettings(), LedgerSettings()
+    async def _runner(self, closing: AsyncExitStack) -> Runner[Any] | None:
+        """Return the loop once everything it needs answers; None when a signal came before."""
+        bus = self._bus = await self._patiently(closing, self._open_bus)
+        ledger = self._ledger = await self._patiently(closing, self._open_ledger)
+        if bus is None or ledger is None:
+            return None
+
+        async def build(attempt: AsyncExitStack) -> Handler[Any]:
+            return await self._build(Connections(bus, ledger, attempt))
+
+        handler = await self._patiently(closing, build)
+        if handler is None:
+            return None
+        user, limit = _own_user(bus), self._service.batch_limit
+        return Runner(handler, bus=bus, ledger=ledger, user=user, batch_limit=limit, pulse=self._pulse)
+
+    async def _open_bus(self, attempt: AsyncExitStack) -> Bus:
+        settings = BrokerSettings()
+        bus = Bus(
+            settings.url.get_secret_value(),
+            name=f"lienthong {self._step}",
+            heartbeat_seconds=settings.heartbeat_seconds,
+        )
+        await attempt.enter_async_context(bus)
+        await bus.declare(exchange_plan())
+        return bus
+
+    async def _open_ledger(self, attempt: AsyncExitStack) -> Ledger:
+        ledger = await Ledger.connect(LedgerSettings().url.get_secret_value(), role=self._role)
+        attempt.push_async_callback(ledger.close)
+        return ledger
+
+    async def _patiently(
+        self, closing: AsyncExitStack, opening: Callable[[AsyncExitStack], Awaitable[OpenedT]]
+    ) -> OpenedT | None:
         backoff = Backoff()
         while not self._stopping.is_set():
             self._pulse.beat()
             try:
                 async with AsyncExitStack() as attempt:
-                    bus = Bus(
-                        broker.url.get_secret_value(),
-                        name=f"lienthong {self._step}",
-                        heartbeat_seconds=broker.heartbeat_seconds,
-                    )
-                    await attempt.enter_async_context(bus)
-                    await bus.declare(exchange_plan())
-                    ledger = await Ledger.connect(ledger_settings.url.get_secret_value(), role=self._role)
-                    attempt.push_async_callback(ledger.close)
-                    connections = Connections(bus, ledger, attempt)
-                    handler = await self._build(connections)
+                    opened = await opening(attempt)
                     closing.push_async_exit(attempt.pop_all())
-                    self._connections = connections
-                    return handler
+                    return opened
             except Unavailable as away:
                 log.warning(Event.DEPENDENCY_AWAY, reason=reason(away))
             with suppress(TimeoutError):
@@ -183,13 +198,13 @@ class _Worker:
         runner.stop()
 
     async def _check_broker(self) -> None:
-        if self._connections is None or not self._connections.bus.connected:
+        if self._bus is None or not self._bus.connected:
             raise Unavailable("not connected")
 
     async def _check_ledger(self) -> None:
-        if self._connections is None:
+        if self._ledger is None:
             raise Unavailable("not connected")
-        await self._connections.ledger.ping()
+        await self._ledger.ping()
 
 
 def _own_user(bus: Bus) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lienthong.bus.connection import Bus
-from lienthong.bus.consumer import fill
+from lienthong.bus.consumer import PREFETCH_BYTES, fill, room
 from lienthong.bus.messages import Incoming
 from lienthong.errors import MisconfiguredError
 
@@ -52,6 +53,18 @@ def test_a_redelivered_message_is_not_put_behind_fresh_ones_beyond_its_limit() -
     lane = waiting("ordinary", *[0] * 30, 4, 0)
     assert len(fill([lane], 100)) == 30
     assert [message.delivery_count for message in fill([lane], 100)] == [4, 0]
+
+
+def test_what_came_back_narrows_the_prefetch() -> None:
+    """The more often one of the messages came back, the fewer are prefetched with it, one in the end."""
+    assert [room(200, waiting("ordinary", 0, count)) for count in (0, 1, 4, 7, 8, 99)] == [200, 100, 12, 1, 1, 1]
+
+
+def test_large_messages_are_prefetched_in_small_numbers() -> None:
+    """What is prefetched fits into memory, though RabbitMQ counts messages only."""
+    (small,) = waiting("ordinary", 0)
+    assert room(200, [small, replace(small, body=bytes(PREFETCH_BYTES // 5))]) == 5
+    assert room(200, [replace(small, body=bytes(PREFETCH_BYTES + 1))]) == 1
 
 
 @given(

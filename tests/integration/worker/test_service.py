@@ -1,0 +1,145 @@
+"""A worker as a process: its health, its signals, its exit codes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit, urlunsplit
+
+import aiohttp
+
+from lienthong.bus.connection import Bus
+from lienthong.bus.messages import Outgoing
+from lienthong.telemetry.events import Event
+from lienthong.topology.names import WORK, Step, work_key, work_queue
+from lienthong.topology.plan import exchange_plan
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+SOON = 20.0
+WORKER = Path(__file__).with_name("forwarding_worker.py")
+NOBODY = "127.0.0.1:1"
+
+
+class Worker:
+    """A running worker process and what it says."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+        self.lines: list[dict[str, Any]] = []
+
+    async def says(self, event: Event) -> dict[str, Any]:
+        """Return the next log line of this event."""
+        assert self.process.stderr is not None
+        async with asyncio.timeout(SOON):
+            while line := await self.process.stderr.readline():
+                self.lines.append(json.loads(line))
+                if self.lines[-1]["event"] == event:
+                    return self.lines[-1]
+        raise AssertionError(f"the worker ended without saying {event}: {self.lines}")
+
+    async def ready(self, url: str) -> tuple[int, Any]:
+        """Return the status and answer of /ready."""
+        async with aiohttp.ClientSession() as session, session.get(f"{url}/ready") as response:
+            return response.status, await response.json()
+
+    async def exit_code(self) -> int:
+        """Wait until it ends."""
+        return await asyncio.wait_for(self.process.wait(), SOON)
+
+    @classmethod
+    @asynccontextmanager
+    async def started(cls, broker: str, ledger: str) -> AsyncIterator[Self]:
+        """Start a worker, and kill it at the end if it still runs."""
+        environment = os.environ | {
+            "LIENTHONG_BROKER_URL": broker,
+            "LIENTHONG_LEDGER_URL": ledger,
+            "LIENTHONG_SERVICE_DRAIN_SECONDS": "60",
+        }
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, str(WORKER), stderr=asyncio.subprocess.PIPE, env=environment
+        )
+        try:
+            yield cls(process)
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+
+def elsewhere(url: str) -> str:
+    """Return a URL where nobody listens."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{NOBODY}"))
+
+
+async def everything(bus: Bus, *queues: str) -> list[str]:
+    """Return the ids of what stands in some queues."""
+    ids: list[str] = []
+    await bus.consume(queues, prefetch=5000)
+    while batch := await bus.take(1000, timeout=0.5):
+        ids += [str(message.message_id) for message in batch]
+    return ids
+
+
+async def test_sigterm_finishes_the_batch_in_hand_and_exits_0(vhost: str, database: str) -> None:
+    """A drained worker has forwarded what it took, once, and left the rest in its queue."""
+    sent = [Outgoing(WORK, work_key(Step.NOTIFIER), f"m{number}", b"ok") for number in range(3000)]
+    async with Bus(vhost, name="test") as bus:
+        await bus.declare(exchange_plan())
+        await bus.publish_many(sent)
+        async with Worker.started(vhost, database) as worker:
+            url = (await worker.says(Event.HEALTH_LISTENING))["url"]
+            await worker.says(Event.BATCH_SETTLED)
+            assert await worker.ready(url) == (200, {"ok": True, "missing": {}})
+            worker.process.send_signal(signal.SIGTERM)
+            assert (await worker.says(Event.WORKER_STOPPED))["clean"] is True
+            assert await worker.exit_code() == 0
+        forwarded = await everything(bus, work_queue(Step.ROUTER))
+        left = await everything(bus, work_queue(Step.NOTIFIER))
+    assert forwarded
+    assert left
+    assert sorted(forwarded + left) == sorted(message.message_id for message in sent)
+
+
+async def test_a_second_signal_ends_at_once_and_loses_nothing(vhost: str, database: str) -> None:
+    """A worker that cannot finish its batch is cut short: exit code 1, the message stays in its queue."""
+    async with Bus(vhost, name="test") as bus:
+        await bus.declare(exchange_plan())
+        await bus.publish_many([Outgoing(WORK, work_key(Step.NOTIFIER), "stuck", b"hang")])
+        async with Worker.started(vhost, database) as worker:
+            await worker.says(Event.WORKER_STARTED)
+            worker.process.send_signal(signal.SIGTERM)
+            await worker.says(Event.WORKER_DRAINING)
+            worker.process.send_signal(signal.SIGINT)
+            assert (await worker.says(Event.WORKER_STOPPED))["clean"] is False
+            assert await worker.exit_code() == 1
+        assert await everything(bus, work_queue(Step.NOTIFIER)) == ["stuck"]
+
+
+async def test_a_worker_waits_for_its_database_and_says_so(vhost: str, database: str) -> None:
+    """Without its database a worker is not ready, names it, keeps trying, and can still be ended cleanly."""
+    async with Worker.started(vhost, elsewhere(database)) as worker:
+        url = (await worker.says(Event.HEALTH_LISTENING))["url"]
+        await worker.says(Event.DEPENDENCY_AWAY)
+        status, answer = await worker.ready(url)
+        assert (status, list(answer["missing"])) == (503, ["ledger"])
+        worker.process.send_signal(signal.SIGTERM)
+        assert await worker.exit_code() == 0
+
+
+async def test_a_refused_login_ends_the_worker_for_good(vhost: str, database: str) -> None:
+    """A wrong password is exit code 78, with the reason: restarting does not help."""
+    parts = urlsplit(vhost)
+    wrong = urlunsplit(parts._replace(netloc=f"{parts.username}:wrong@{parts.hostname}:{parts.port}"))
+    async with Worker.started(wrong, database) as worker:
+        said = await worker.says(Event.WORKER_MISCONFIGURED)
+        assert "refuses our user" in said["reason"]
+        assert await worker.exit_code() == 78
