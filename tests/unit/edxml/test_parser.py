@@ -64,10 +64,10 @@ HOSTILE = {
 def test_hostile_input_is_refused_at_once_and_by_name(name: str) -> None:
     """Whatever a stranger sends costs little time, ends in a refusal, and the refusal says what is wrong."""
     data, said = HOSTILE[name]
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Refusal, match=said) as refused:
         decode(data)
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
     assert refused.value.problems[0].vi
     assert refused.value.problems[0].province_code in (10, 22)
 
@@ -76,10 +76,10 @@ def test_60_megabytes_of_text_are_refused_before_they_are_read() -> None:
     """The size is looked at first: neither time nor memory is spent."""
     data = b"<edXML>" + b"x" * 60 * MEGABYTE + b"</edXML>"
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(Refusal) as refused:
         decode(data)
-    elapsed, (_, peak) = time.perf_counter() - started, tracemalloc.get_traced_memory()
+    elapsed, (_, peak) = time.process_time() - started, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert refused.value.problems[0].code == "R.edXML"
     assert "60000015" in refused.value.problems[0].en

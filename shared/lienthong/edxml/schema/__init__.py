@@ -3,8 +3,9 @@
 It describes what `lienthong.edxml.encode` writes and what the national SDK writes: the SDK's order of elements. XML
 Schema cannot say, and so it does not: that receivers take any order; which fields a profile or a business type
 demands; that a receiver stands in the list once; that days exist (30 February passes its pattern); that manifest and
-attachments match; that base64 is canonical, and the file behind it sound. `lienthong.edxml.inspect` says all that. A
-message that is read may therefore fail the schema, and one that fails to be read may pass it.
+attachments match; that base64 is strict (libxml2 takes garbage for it), and the file behind it sound.
+`lienthong.edxml.inspect` says all that. A message that is read may therefore fail the schema, and one that fails to
+be read may pass it.
 """
 
 from __future__ import annotations
