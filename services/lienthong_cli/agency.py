@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import uuid
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
@@ -25,6 +26,7 @@ from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
+    from uuid import UUID
 
     from lienthong.agency.reading import Told
 
@@ -67,16 +69,14 @@ def send(
     broker: Broker,
     wait: Annotated[
         float,
-        typer.Option(
-            min=0, help="Số giây chờ biên nhận, 0 là không chờ / seconds to wait for the receipt, 0 for none."
-        ),
+        typer.Option(min=0, help="Số giây chờ trả lời, 0 là không chờ / seconds to wait for the answer, 0 for none."),
     ] = 30.0,
     state: State = None,
 ) -> None:
-    """Gửi văn bản và chờ biên nhận / send documents and wait for the exchange's answer.
+    """Gửi văn bản và chờ trả lời / send documents and wait until they are delivered or refused.
 
-    Other messages that come meanwhile are shown and acknowledged as `watch` does. Exit status: 0 when the exchange
-    has every document, 1 when it refused one, 3 when it did not answer.
+    Other messages that come meanwhile are shown and acknowledged as `watch` does. Exit status: 0 when every document
+    was delivered, 1 when one was refused, 3 when there was no answer.
     """
     _run(_send(files, broker, wait, state))
 
@@ -141,27 +141,64 @@ def _run(work: Coroutine[None, None, int]) -> None:
 
 
 async def _send(files: list[Path], broker: str, wait: float, state: Path | None) -> int:
-    refused = False
     async with AgencyClient(broker, state=state) as agency:
-        waiting: dict[str, Path] = {}
+        answers = _Answers()
         for file in files:
             # A fresh id each time: a document sent before is answered again.
             body = await asyncio.to_thread(file.read_bytes)
             submission = await agency.send(body, message_id=str(uuid.uuid4()))
-            waiting[submission.message_id] = file
+            answers.submitted[submission.message_id] = file
             typer.echo(f"{file}: đã gửi / sent {submission.document_id or ''} sha256={submission.sha256}")
         if wait <= 0:
             return 0
         async for told in _within(agency.statuses(), wait):
-            mine = waiting.pop(told.submission_message_id, None) if isinstance(told, (Receipt, Refused)) else None
-            typer.echo(f"{mine}: {describe(told)}" if mine else describe(told))
-            refused = refused or (mine is not None and isinstance(told, Refused))
-            if not waiting:
+            about = answers.note(told)
+            typer.echo(f"{about}: {describe(told)}" if about is not None else describe(told))
+            if not answers.missing:
                 break
         await agency.settle()
-    for file in waiting.values():
-        typer.echo(f"{file}: chưa có trả lời sau {wait:g} giây / no answer after {wait:g} s", err=True)
-    return REFUSED_EXIT if refused else UNAVAILABLE_EXIT if waiting else 0
+    for missing in answers.missing:
+        typer.echo(f"{missing}: chưa có trả lời sau {wait:g} giây / no answer after {wait:g} s", err=True)
+    if answers.refused:
+        return REFUSED_EXIT
+    return UNAVAILABLE_EXIT if answers.missing else 0
+
+
+@dataclass
+class _Answers:
+    """What the exchange has said about the files sent: a receipt first, then delivered or, even then, refused."""
+
+    submitted: dict[str, Path] = field(default_factory=dict)
+    received: dict[UUID, str] = field(default_factory=dict)
+    delivered: set[UUID] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
+    refused: bool = False
+
+    @property
+    def missing(self) -> list[Path]:
+        """The files whose fate is not known yet."""
+        return [file for message_id, file in self.submitted.items() if message_id not in self.settled]
+
+    def note(self, told: Told) -> Path | None:
+        """Note what was told, and return the file it is about; None when it is about something else."""
+        message_id: str | None = None
+        match told:
+            case Receipt() if told.submission_message_id in self.submitted:
+                message_id = told.submission_message_id
+                self.received[told.document] = message_id
+                # Sent before: it was delivered then, and nobody says so again.
+                if told.repeated or told.document in self.delivered:
+                    self.settled.add(message_id)
+            case Refused() if told.submission_message_id in self.submitted:
+                message_id = told.submission_message_id
+                self.settled.add(message_id)
+                self.refused = True
+            case Delivered():
+                self.delivered.add(told.document)
+                message_id = self.received.get(told.document)
+                if message_id is not None:
+                    self.settled.add(message_id)
+        return self.submitted[message_id] if message_id is not None else None
 
 
 async def _receive(broker: str, folder: Path | None, count: int, wait: float, state: Path | None) -> int:

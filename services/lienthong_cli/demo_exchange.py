@@ -23,6 +23,7 @@ __all__ = ["founded"]
 
 VHOST = "lienthong-demo"
 DATABASE = "lienthong_demo"
+REQUESTS_AT_ONCE = 8
 
 
 @asynccontextmanager
@@ -48,6 +49,7 @@ async def founded(servers: Servers, folder: Path, members: Sequence[Member]) -> 
 async def _dissolve(servers: Servers, codes: Sequence[str]) -> None:
     async with BrokerAdmin(servers.management_url) as admin:
         await admin.delete_vhost(VHOST)
-        for user in (EXCHANGE_USER, *codes):
-            await admin.delete_user(user)
+        users = [EXCHANGE_USER, *codes]
+        for start in range(0, len(users), REQUESTS_AT_ONCE):
+            await asyncio.gather(*map(admin.delete_user, users[start : start + REQUESTS_AT_ONCE]))
     await drop_database(servers.ledger_url, DATABASE)

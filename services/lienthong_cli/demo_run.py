@@ -67,7 +67,11 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
     console.print("Khởi động RabbitMQ và PostgreSQL… / starting RabbitMQ and PostgreSQL…")
     with running_servers(folder / "servers", kind=servers) as found:
         console.print(f"[bold]{found.description}[/bold]")
-        result = asyncio.run(_run(found, folder, console, traffic, seconds))
+        try:
+            result = asyncio.run(_run(found, folder, console, traffic, seconds))
+        except asyncio.CancelledError:
+            # Only SIGTERM cancels it; the caller treats that like Ctrl-C.
+            raise KeyboardInterrupt from None
     with suppress(OSError):
         (folder / "servers").rmdir()
     print_result(console, result)

@@ -39,6 +39,7 @@ REFUSED = "02"
 REASON_LENGTH = 500
 """No source limits a status' ``Description``; it gets what ``Subject`` and ``Content`` get."""
 HEARTBEAT_SECONDS = 15
+CONNECT_SECONDS = 20.0
 
 
 class AgencyClient:
@@ -54,7 +55,7 @@ class AgencyClient:
         state: a file that remembers what was handled, so that a restart does not hand it out again; without it the
             client remembers as long as it lives.
         report_arrival: whether 01 is reported by itself for every document handled, withdrawals apart.
-        send_seconds: how long `send` and `report_status` try when the broker is away.
+        send_seconds: how long connecting, `send` and `report_status` try when the broker is away.
 
     Raises:
         MisconfiguredError: the address names no agency, or the state file cannot be used.
@@ -78,7 +79,11 @@ class AgencyClient:
         self._report_arrival = report_arrival
         self._seen = open_seen(state)
         self._bus = Bus(
-            urls, name=f"agency {self.code}", heartbeat_seconds=HEARTBEAT_SECONDS, give_up_seconds=send_seconds
+            urls,
+            name=f"agency {self.code}",
+            heartbeat_seconds=HEARTBEAT_SECONDS,
+            connect_seconds=min(CONNECT_SECONDS, send_seconds),
+            give_up_seconds=send_seconds,
         )
         self._delivery_inbox = self._inbox(urls, delivery_queue(self.code))
         self._status_inbox = self._inbox(urls, status_queue(self.code))

@@ -1,0 +1,170 @@
+"""The demo as people start it: from the shell, on servers given by URL."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import signal
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lienthong.testing.servers import BROKER_VARIABLE, LEDGER_VARIABLE, MANAGEMENT_VARIABLE
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator
+
+    from lienthong.testing.servers import Servers
+
+SECONDS = 120.0
+
+
+@pytest.fixture
+def environment(servers: Servers) -> dict[str, str]:
+    """Provide an environment in which the demo takes the session's servers."""
+    return {
+        **os.environ,
+        BROKER_VARIABLE: servers.broker_url,
+        MANAGEMENT_VARIABLE: servers.management_url,
+        LEDGER_VARIABLE: servers.ledger_url,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+@asynccontextmanager
+async def lienthong(folder: Path, environment: dict[str, str], *words: str) -> AsyncIterator[Process]:
+    """Start the command line in a folder."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "lienthong_cli",
+        *words,
+        cwd=folder,
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def ended(folder: Path, environment: dict[str, str], *words: str) -> tuple[int, str]:
+    """Run the command line to its end; returns its status and what it printed."""
+    async with lienthong(folder, environment, *words) as process, asyncio.timeout(SECONDS):
+        output, _ = await process.communicate()
+        return process.returncode or 0, output.decode()
+
+
+def workers_in(folder: Path) -> list[str]:
+    """Return the worker processes whose payload store lies in a folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"LIENTHONG_PAYLOAD_FOLDER={folder}".encode() in place.read_bytes():
+                found.append(place.with_name("cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except OSError:
+            continue
+    return found
+
+
+async def test_a_run_prints_the_table_of_january_2019(tmp_path: Path, environment: dict[str, str]) -> None:
+    """One command: 84/95, 11/95, 78, 76, 41, 22, 13, 2, 6; lost 0, twice 0; exit 0; nothing left running."""
+    status, output = await ended(tmp_path, environment, "demo", "run", "--documents=12", "--seconds=2")
+    assert status == 0, output
+    figures = re.findall(r"│ +(\d+(?:/95)?) │$", output, flags=re.MULTILINE)
+    assert figures == ["84/95", "11/95", "78", "76", "41", "22", "13", "2", "6"]
+    assert "lost 0, delivered twice 0" in output
+    assert "given by URL" in output
+    assert workers_in(tmp_path) == []
+    assert {path.name for path in (tmp_path / ".lienthong" / "demo").iterdir()} == {"logs"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_run_stops_everything(
+    tmp_path: Path, environment: dict[str, str], number: signal.Signals
+) -> None:
+    """Ctrl-C, or SIGTERM, in the middle of a run leaves no process behind."""
+    async with lienthong(tmp_path, environment, "demo", "run", "--documents=30", "--seconds=300") as process:
+        assert process.stdout is not None
+        async with asyncio.timeout(SECONDS):
+            async for line in process.stdout:
+                # The first plain line of progress.
+                if b"documents sent" in line:
+                    break
+            assert len(workers_in(tmp_path)) == 5
+            process.send_signal(number)
+            await process.stdout.read()
+            await process.wait()
+    assert process.returncode == 130
+    assert workers_in(tmp_path) == []
+
+
+async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict[str, str]) -> None:
+    """`up` leaves two agencies to the shell, robots answer them, `status` shows it, `down` ends everything."""
+    status, output = await ended(tmp_path, environment, "demo", "up")
+    try:
+        assert status == 0, output
+        state = json.loads((tmp_path / ".lienthong/demo/demo.json").read_text(encoding="utf-8"))
+        first, second = state["agencies"]
+        as_first = environment | {"LIENTHONG_AGENCY_BROKER_URL": first["broker_url"]}
+        as_second = environment | {"LIENTHONG_AGENCY_BROKER_URL": second["broker_url"]}
+
+        status, output = await ended(tmp_path, as_first, "agency", "send", first["sample"])
+        assert status == 0, output
+        assert "delivered to" in output
+        (tmp_path / "wrong.xml").write_text("<wrong/>")
+        status, output = await ended(tmp_path, as_first, "agency", "send", "wrong.xml")
+        assert status == 1, output
+        assert "bị từ chối / refused" in output
+
+        words = ("agency", "receive", "--folder=in", "--count=1", "--state=seen.sqlite")
+        status, output = await ended(tmp_path, as_second, *words)
+        assert status == 0, output
+        document_id = re.findall(r"DocumentId=(\S+)", output)[0]
+        (kept,) = (tmp_path / "in").glob("*/document.edxml")
+        assert kept.read_bytes() == Path(first["sample"]).read_bytes()
+        (attachment,) = (tmp_path / "in").glob("*/01-*.pdf")
+        assert attachment.read_bytes().startswith(b"%PDF-")
+
+        reported = ("report", document_id, f"--to={first['code']}", "--code=02", "--reason=Gửi nhầm nơi nhận")
+        status, output = await ended(tmp_path, as_second, "agency", *reported)
+        assert status == 0, output
+        status, output = await ended(tmp_path, as_first, "agency", "watch", "--wait=3")
+        assert status == 0, output
+        assert f"{second['code']} 01" in output
+        assert "Gửi nhầm nơi nhận" in output
+
+        status, output = await ended(tmp_path, environment, "demo", "status")
+        assert status == 0, output
+        assert "84/95" in output
+        status, output = await ended(tmp_path, environment, "demo", "run")
+        assert status == 1
+        assert "lienthong demo down" in output
+    finally:
+        status, output = await ended(tmp_path, environment, "demo", "down")
+    assert status == 0, output
+    assert workers_in(tmp_path) == []
+    assert not (tmp_path / ".lienthong").exists()
+    status, output = await ended(tmp_path, environment, "demo", "status")
+    assert status == 1
+
+
+async def test_an_agency_is_told_what_is_wrong_with_its_command(tmp_path: Path, environment: dict[str, str]) -> None:
+    """A broker that is not there and a code that is none are said in words, with a status of their own."""
+    nowhere = environment | {"LIENTHONG_AGENCY_BROKER_URL": "amqp://not-a-code@127.0.0.1:1/lienthong"}
+    status, output = await ended(tmp_path, nowhere, "agency", "watch", "--wait=1")
+    assert status == 3
+    assert "Cấu hình sai" in output
+    status, output = await ended(tmp_path, nowhere, "agency", "report", "d1", "--to=H23", "--code=99")
+    assert status == 2
+    assert "01, 02, 03" in output

@@ -1,0 +1,294 @@
+"""Wrong things an agency can do: each gets a clear refusal, nothing of it is delivered, neighbours are unharmed."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from lienthong.agency import AgencyClient, Delivered, DocumentReference, Receipt, Refused, StatusReport
+from lienthong.bus.connection import Bus
+from lienthong.bus.messages import Outgoing
+from lienthong.edxml import Document, Organization, OtherInfo, ResponseFor, Status, encode
+from lienthong.simulation.exchange import EXCHANGE_USER
+from lienthong.simulation.traffic import plan_letter
+from lienthong.simulation.units import Member, Role, Unit
+from lienthong.topology.names import QUARANTINE, SUBMISSION, SubmissionKey
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from tests.end_to_end.conftest import Running, RunningExchange
+
+    from lienthong.agency import Delivery
+    from lienthong.agency.reading import Told
+
+SECONDS = 30.0
+MEMBERS = tuple(
+    Member(Unit(code, f"UBND tỉnh {code}", "province"), role)
+    for code, role in (("H01", Role.FULLY), ("H02", Role.FULLY), ("H03", Role.IN_PROGRESS))
+)
+SENDER, RECEIVER, UNCONNECTED = "H01", "H02", "H03"
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@dataclass
+class Pair:
+    """A sender and a receiver on a running exchange."""
+
+    running: Running
+    sender: AgencyClient
+    receiver: AgencyClient
+
+    async def told_about(self, message_id: str) -> Receipt | Refused:
+        """Return the exchange's answer to a submission of the sender; other things told are passed over."""
+        async with asyncio.timeout(SECONDS):
+            async for told in self.sender.statuses():
+                if isinstance(told, (Receipt, Refused)) and told.submission_message_id == message_id:
+                    await self.sender.settle()
+                    return told
+        raise AssertionError("the client was closed")
+
+    async def refusal_of(self, message_id: str) -> Refused:
+        """Return the refusal of a submission; the exchange may have said before that it has the document."""
+        told = await self.told_about(message_id)
+        while isinstance(told, Receipt):
+            told = await self.told_about(message_id)
+        return told
+
+    async def delivered(self) -> Delivery:
+        """Return the next delivery to the receiver, handled."""
+        async with asyncio.timeout(SECONDS):
+            delivery = await anext(self.receiver.deliveries())
+            await delivery.done()
+            return delivery
+
+    async def still_works(self) -> None:
+        """See an ordinary document of the same sender delivered next: whatever went wrong before reached nobody."""
+        document = paper()
+        submission = await self.sender.send(document)
+        assert isinstance(await self.told_about(submission.message_id), Receipt)
+        assert (await self.delivered()).document.document_id == document.document_id
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def pair(running_exchange: RunningExchange) -> AsyncIterator[Pair]:
+    """Provide two agencies on one exchange for all tests of this module."""
+    async with (
+        running_exchange(MEMBERS) as running,
+        AgencyClient(running.exchange.agency_url(SENDER)) as sender,
+        AgencyClient(running.exchange.agency_url(RECEIVER)) as receiver,
+    ):
+        yield Pair(running, sender, receiver)
+
+
+def paper(addressee: str = RECEIVER) -> Document:
+    """Make a good document with an id of its own."""
+    draft = plan_letter(MEMBERS, SENDER, [RECEIVER], seed=1, issued_on=date(2019, 1, 15))
+    return replace(draft.document, document_id=str(uuid4()), addressees=(Organization(addressee),))
+
+
+def swapped(document: Document, old: bytes, new: bytes) -> bytes:
+    """Return a document's edXML with something in it replaced."""
+    body = encode(document)
+    assert old in body
+    return body.replace(old, new)
+
+
+def huge() -> bytes:
+    """Return 60 MB of text in an otherwise good document."""
+    document = replace(paper(), content="@")
+    return swapped(document, b">@<", b">" + b"x" * 60_000_000 + b"<")
+
+
+def same_addressee_twice() -> bytes:
+    """Return a document with one addressee in both forms of its code."""
+    return encode(replace(paper(), addressees=(Organization(RECEIVER), Organization(f"000.00.00.{RECEIVER}"))))
+
+
+@dataclass(frozen=True)
+class Wrong:
+    """A wrong document, and what its refusal must name: a problem's code, and a word of its text."""
+
+    make: Callable[[], bytes]
+    code: str | None = None
+    word: str = ""
+
+
+WRONG = {
+    "not XML": Wrong(lambda: b"%PDF-1.7 this is no edXML"),
+    "wrong namespace": Wrong(
+        lambda: swapped(paper(), b"http://www.mic.gov.vn/TBT/QCVN_102_2016", b"http://www.e-doc.vn/Schema/"),
+        word="QCVN_102_2016",
+    ),
+    "missing field": Wrong(
+        lambda: swapped(replace(paper(), document_id="@"), b"<edXML:DocumentId>@</edXML:DocumentId>", b""),
+        "N.MessageHeader.DocumentId",
+    ),
+    "unknown addressee": Wrong(lambda: encode(paper("H99")), "M.MessageHeader.To.OrganId", "H99"),
+    "addressee without a connection": Wrong(
+        lambda: encode(paper(UNCONNECTED)), "M.MessageHeader.To.OrganId", UNCONNECTED
+    ),
+    "same addressee in both forms": Wrong(same_addressee_twice, "M.MessageHeader.To.OrganId", RECEIVER),
+    "From of someone else": Wrong(
+        lambda: encode(replace(paper(), sender=Organization(RECEIVER))), "Permission", RECEIVER
+    ),
+    "From of nobody": Wrong(
+        lambda: encode(replace(paper(), sender=Organization("H98"))), "M.MessageHeader.From.OrganId", "H98"
+    ),
+    "60 MB of text": Wrong(huge),
+    "a status as a document": Wrong(
+        lambda: encode(Status(Organization(SENDER), ResponseFor(RECEIVER, "d"), "01")), "M.routing_key"
+    ),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_a_wrong_document_is_refused_and_delivered_to_nobody(pair: Pair, wrong: str) -> None:
+    """The sender is told what is wrong in both languages; the next good document is the next thing delivered."""
+    submission = await pair.sender.send(WRONG[wrong].make())
+    started = time.monotonic()
+    told = await pair.refusal_of(submission.message_id)
+    print(f"{wrong}: {time.monotonic() - started:.3f} s")  # noqa: T201 - shown by pytest -s
+    assert told.about == "document"
+    assert all(problem.vi and problem.en for problem in told.problems)
+    codes = {problem.code for problem in told.problems}
+    assert WRONG[wrong].code in {None, *codes}
+    assert WRONG[wrong].word in " ".join(f"{problem.vi} {problem.path}" for problem in told.problems)
+    await pair.still_works()
+
+
+async def test_an_addressee_named_twice_is_refused(pair: Pair) -> None:
+    """The very same OrganId twice in To is refused before anybody gets anything."""
+    document = replace(paper(), addressees=(Organization(RECEIVER), Organization("H77")))
+    submission = await pair.sender.send(swapped(document, b"H77", RECEIVER.encode()))
+    told = await pair.refusal_of(submission.message_id)
+    assert {problem.code for problem in told.problems} == {"M.MessageHeader.To.OrganId"}
+    await pair.still_works()
+
+
+async def test_broken_base64_is_refused(pair: Pair) -> None:
+    """An attachment that cannot be decoded exactly is named, and nothing of the document is delivered."""
+    document = paper()
+    body = encode(document)
+    position = body.index(b"JVBERi")  # "%PDF-" in base64
+    submission = await pair.sender.send(body[:position] + b"!" + body[position + 1 :])
+    told = await pair.refusal_of(submission.message_id)
+    assert any(problem.code.startswith("T.") for problem in told.problems)
+    await pair.still_works()
+
+
+async def test_the_same_id_with_other_content_is_refused(pair: Pair) -> None:
+    """A DocumentId stands for one content: the first stays delivered, the second is told so."""
+    document = paper()
+    first = await pair.sender.send(document)
+    assert isinstance(await pair.told_about(first.message_id), Receipt)
+    assert (await pair.delivered()).document == document
+    second = await pair.sender.send(replace(document, subject="Nội dung khác"))
+    told = await pair.refusal_of(second.message_id)
+    assert {problem.code for problem in told.problems} == {"ExistDoc"}
+    assert told.document_id == document.document_id
+    await pair.still_works()
+
+
+async def test_the_same_document_again_gets_its_receipt_again(pair: Pair) -> None:
+    """Sending the same content under another message id is answered, and delivers nothing twice."""
+    document = paper()
+    first = await pair.sender.send(document)
+    receipt = await pair.told_about(first.message_id)
+    assert (await pair.delivered()).document == document
+    again = await pair.sender.send(document, message_id=str(uuid4()))
+    repeated = await pair.told_about(again.message_id)
+    assert isinstance(receipt, Receipt)
+    assert isinstance(repeated, Receipt)
+    assert repeated.repeated
+    assert repeated.document == receipt.document
+    await pair.still_works()
+
+
+async def test_a_status_for_a_document_it_never_got_is_refused(pair: Pair) -> None:
+    """Nobody reports on a document that was not delivered to it, whether the document exists or not."""
+    document = paper()
+    submission = await pair.sender.send(document)
+    assert isinstance(await pair.told_about(submission.message_id), Receipt)
+    await pair.delivered()
+    for about in (DocumentReference(RECEIVER, "no such document"), DocumentReference(SENDER, document.document_id)):
+        report = await pair.sender.report_status(about, "03")
+        told = await pair.refusal_of(report.message_id)
+        assert told.about == "status"
+        assert told.document_id == about.document_id
+    await pair.still_works()
+
+
+async def test_a_step_that_is_not_allowed_is_answered_and_not_applied(pair: Pair) -> None:
+    """After 06 there is no 04: the reporter is told so, and the sender hears nothing of it."""
+    document = paper()
+    await pair.sender.send(document)
+    delivery = await pair.delivered()
+    for code in ("03", "06"):
+        await pair.receiver.report_status(delivery, code)
+    illegal = await pair.receiver.report_status(delivery, "04")
+    async with asyncio.timeout(SECONDS):
+        told = await anext(pair.receiver.statuses())
+        await pair.receiver.settle()
+    assert isinstance(told, Refused)
+    assert (told.about, told.submission_message_id) == ("status", illegal.message_id)
+    assert {problem.code for problem in told.problems} == {"M.MessageHeader.StatusCode"}
+    heard = await _heard_until(pair, document.document_id, "06")
+    assert heard == ["receipt", "delivered", "01", "03", "06"]
+    await pair.still_works()
+
+
+async def test_an_urgent_document_is_delivered_as_such(pair: Pair) -> None:
+    """A document marked khẩn arrives marked so, by the lane of its own."""
+    document = replace(paper(), other=OtherInfo(priority=2))
+    await pair.sender.send(document)
+    delivery = await pair.delivered()
+    assert delivery.urgent
+    assert delivery.document == document
+
+
+async def test_a_message_without_user_id_is_quarantined(pair: Pair) -> None:
+    """Nobody can be answered for it: it is put aside for the operator, and delivered to nobody."""
+    body = encode(paper())
+    url = pair.running.exchange.agency_url(SENDER)
+    async with Bus(url, name="anonymous") as anonymous, Bus(pair.running.admin_url, name="operator") as operator:
+        message = Outgoing(SUBMISSION, SubmissionKey.DOCUMENT, str(uuid4()), body, content_type="application/edxml+xml")
+        assert await anonymous.publish_many([message]) == [None]
+        await operator.consume([QUARANTINE], prefetch=10)
+        (quarantined,) = await operator.take(10, timeout=SECONDS)
+        await operator.ack_through(quarantined.queue, quarantined.tag)
+    assert quarantined.body == body
+    assert quarantined.headers["reason"]
+    assert quarantined.user_id in (None, EXCHANGE_USER)
+    await pair.still_works()
+
+
+async def _heard_until(pair: Pair, document_id: str, last: str) -> list[str]:
+    """Return what the sender is told about a document, in order of the life cycle, up to a status."""
+    heard: list[str] = []
+    async with asyncio.timeout(SECONDS):
+        async for told in pair.sender.statuses():
+            if told.document_id == document_id:
+                heard.append(_name(told))
+            if {"receipt", "delivered", last} <= set(heard):
+                await pair.sender.settle()
+                break
+    return sorted(heard, key=["receipt", "delivered", "01", "03", "04", "06"].index)
+
+
+def _name(told: Told) -> str:
+    match told:
+        case StatusReport():
+            return told.code
+        case Receipt() | Delivered():
+            return told.kind
+        case Refused():
+            return "refusal"
