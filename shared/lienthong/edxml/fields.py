@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lienthong.document.codes import is_agency_code
 from lienthong.edxml import names
 from lienthong.edxml.findings import excerpt
-from lienthong.edxml.parser import line_of
+from lienthong.edxml.parser import Lines
 from lienthong.edxml.wire_time import is_unset, read_day, read_moment
 
 if TYPE_CHECKING:
@@ -42,10 +42,7 @@ class Fields:
     def __init__(self, findings: Findings, data: bytes) -> None:
         self.findings = findings
         self.data = data
-
-    def line(self, element: Element) -> int:
-        """Return the line on which an element begins."""
-        return line_of(self.data, element)
+        self.lines = Lines(data)
 
     def one(self, parent: Element | None, name: str) -> Element | None:
         """Return the only child of this name; more than one is a problem, for readers would choose differently."""
@@ -57,8 +54,8 @@ class Fields:
             self.findings.refuse(
                 "M",
                 second.path,
-                f"{name} xuất hiện {len(found)} lần (lần thứ hai ở dòng {self.line(second)}); chỉ giữ lại một",
-                f"{name} stands here {len(found)} times (again at line {self.line(second)}); keep one",
+                f"{name} xuất hiện {len(found)} lần (lần thứ hai ở dòng {self.lines.line(second)}); chỉ giữ lại một",
+                f"{name} stands here {len(found)} times (again at line {self.lines.line(second)}); keep one",
             )
         return found[0]
 
@@ -74,11 +71,12 @@ class Fields:
     def wrong_namespace(self, element: Element) -> None:
         """Add the problem that an element is in another namespace than the format's."""
         vi, en = (excerpt(element.namespace),) * 2 if element.namespace else ("không có", "none")
+        line = self.lines.line(element)
         self.findings.refuse(
             "M",
             element.path,
-            f"{element.name} (dòng {self.line(element)}) có không gian tên {vi}; phải là {names.NAMESPACE}",
-            f"{element.name} (line {self.line(element)}) is in the namespace {en}; it must be in {names.NAMESPACE}",
+            f"{element.name} (dòng {line}) có không gian tên {vi}; phải là {names.NAMESPACE}",
+            f"{element.name} (line {line}) is in the namespace {en}; it must be in {names.NAMESPACE}",
         )
 
     def text(self, parent: Element | None, name: str) -> str | None:

@@ -11,7 +11,7 @@ from lienthong.edxml.fields import Fields
 from lienthong.edxml.findings import Findings, excerpt
 from lienthong.edxml.header import read_document, read_status
 from lienthong.edxml.oddities import look_around
-from lienthong.edxml.parser import column_of, line_of, parse
+from lienthong.edxml.parser import parse
 from lienthong.edxml.profile import Limits, Profile
 from lienthong.errors import Refusal
 
@@ -94,9 +94,9 @@ def inspect(
         root, undeclared = parse(data, limits)
     except Refusal as refusal:
         return Inspection(None, None, refusal.problems, ())
-    for prefix in undeclared:
-        _refuse_prefix(findings, data, prefix)
     fields = Fields(findings, data)
+    for prefix in undeclared:
+        _refuse_prefix(fields, prefix)
     frame = _frame(fields, root)
     if frame is None:
         return Inspection(None, None, tuple(findings.problems), tuple(findings.warnings))
@@ -160,7 +160,7 @@ def _frame(fields: Fields, root: Element) -> _Frame | None:
     if envelope is None or outer is None:
         return None
     for misplaced in envelope.children.get(names.ATTACHMENT_ENCODED, [])[:1]:
-        line = fields.line(misplaced)
+        line = fields.lines.line(misplaced)
         fields.findings.refuse(
             "M",
             misplaced.path,
@@ -200,9 +200,9 @@ def _missing(findings: Findings, name: str) -> None:
     )
 
 
-def _refuse_prefix(findings: Findings, data: bytes, found: UndeclaredPrefix) -> None:
-    line, column = line_of(data, found.element), column_of(data, found.element)
-    findings.refuse(
+def _refuse_prefix(fields: Fields, found: UndeclaredPrefix) -> None:
+    line, column = fields.lines.line(found.element), fields.lines.column(found.element)
+    fields.findings.refuse(
         "T",
         found.element.path,
         f"Tiền tố {excerpt(found.prefix)} (dòng {line} cột {column}) chưa được khai báo; "

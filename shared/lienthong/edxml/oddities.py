@@ -70,19 +70,20 @@ def _unknown_elements(fields: Fields, element: Element) -> None:
     known = names.CHILDREN.get(element.name)
     for name, siblings in element.children.items():
         for child in siblings:
+            line = fields.lines.line(child)
             if child.spelling:
                 fields.findings.warn(
                     "M",
                     child.path,
-                    f"{child.spelling} (dòng {fields.line(child)}) được đọc là {name}; SDK quốc gia chỉ nhận tên đó",
-                    f"{child.spelling} (line {fields.line(child)}) is read as {name}; the national SDK only knows that",
+                    f"{child.spelling} (dòng {line}) được đọc là {name}; SDK quốc gia chỉ nhận tên đó",
+                    f"{child.spelling} (line {line}) is read as {name}; the national SDK only knows that",
                 )
             if known is not None and name not in known:
                 fields.findings.warn(
                     "M",
                     child.path,
-                    f"Không rõ phần tử {excerpt(name)} (dòng {fields.line(child)}); nó bị bỏ qua",
-                    f"The element {excerpt(name)} (line {fields.line(child)}) is not known; it is ignored",
+                    f"Không rõ phần tử {excerpt(name)} (dòng {line}); nó bị bỏ qua",
+                    f"The element {excerpt(name)} (line {line}) is not known; it is ignored",
                 )
             elif name not in _SIGNATURES:
                 _unknown_elements(fields, child)

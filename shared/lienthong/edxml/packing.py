@@ -8,6 +8,7 @@ the attachment's name has (or ``unk``, or any when the name has none). Names ins
 from __future__ import annotations
 
 import re
+import struct
 import zipfile
 import zlib
 from io import BytesIO
@@ -25,6 +26,17 @@ _MAX_DIRECTORY = 1024
 _WRAPPED_NAME = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\.([0-9A-Za-z]{1,10})")
 _METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 _ENCRYPTED = 1
+_BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    RuntimeError,  # zipfile's word for an encrypted entry, and the parent of NotImplementedError
+)
+"""What the standard library raises over a zip file that is none."""
 
 
 class DamagedWrappingError(Exception):
@@ -65,7 +77,7 @@ def unwrap(name: str, packed: bytes, budget: int) -> Unwrapped | None:
     try:
         with zipfile.ZipFile(BytesIO(packed)) as archive, archive.open(entry) as opened:
             content = opened.read(entry.file_size + 1)
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError) as error:
+    except _BROKEN as error:
         raise DamagedWrappingError from error
     if len(content) != entry.file_size:
         raise DamagedWrappingError
@@ -92,7 +104,7 @@ def _only_entry(packed: bytes) -> zipfile.ZipInfo | None:
     try:
         with zipfile.ZipFile(BytesIO(packed)) as archive:
             listed = archive.infolist()
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+    except _BROKEN:
         return None
     entry = listed[0] if len(listed) == 1 else None
     if entry is None or entry.compress_type not in _METHODS or entry.flag_bits & _ENCRYPTED:

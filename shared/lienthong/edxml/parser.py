@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from xml.parsers import expat
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from lienthong.edxml.profile import Limits
 
-__all__ = ["Element", "UndeclaredPrefix", "column_of", "line_of", "parse", "text_within"]
+__all__ = ["Element", "Lines", "UndeclaredPrefix", "parse", "text_within"]
 
 XML_NAMESPACE = "http://www.w3.org/XML/1998/namespace"
 REPEATED = frozenset(
@@ -34,6 +35,9 @@ REPEATED = frozenset(
 CHUNK = 65_536
 MAX_TOKEN = 4 * CHUNK
 """Most bytes of one tag or comment."""
+
+MAX_UNDECLARED = 20
+"""So many undeclared prefixes are told one by one."""
 
 _START_TAG = re.compile(rb"""<(?:[^"'>]|"[^"]*"|'[^']*')*>""")
 _FRAME = frozenset({names.ROOT, names.ENVELOPE, names.HEADER, names.BODY})
@@ -144,14 +148,27 @@ def parse(data: bytes, limits: Limits) -> tuple[Element, tuple[UndeclaredPrefix,
         )
 
 
-def line_of(data: bytes, element: Element) -> int:
-    """Return the line, from 1, on which an element begins."""
-    return data.count(b"\n", 0, element.start) + 1
+class Lines:
+    """Tells on which line and column of a message an element begins, at a cost that does not grow with its size."""
 
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self._before: list[int] = []
 
-def column_of(data: bytes, element: Element) -> int:
-    """Return the column, from 1 and in characters, in which an element begins."""
-    return len(data[data.rfind(b"\n", 0, element.start) + 1 : element.start].decode()) + 1
+    def line(self, element: Element) -> int:
+        """Return the line, from 1."""
+        if not self._before:
+            counts = (self.data.count(b"\n", start, start + CHUNK) for start in range(0, len(self.data), CHUNK))
+            self._before = list(accumulate(counts, initial=1))
+        block = element.start // CHUNK
+        return self._before[block] + self.data.count(b"\n", block * CHUNK, element.start)
+
+    def column(self, element: Element) -> int:
+        """Return the column, from 1 and in characters; a line of more than some 64,000 bytes is counted in bytes."""
+        start = self.data.rfind(b"\n", max(0, element.start - CHUNK), element.start) + 1
+        if start == 0 and element.start > CHUNK:
+            return element.start - self.data.rfind(b"\n", 0, element.start)
+        return len(self.data[start : element.start].decode()) + 1
 
 
 def text_within(data: bytes, element: Element) -> bytes | None:
@@ -169,6 +186,7 @@ def text_within(data: bytes, element: Element) -> bytes | None:
     pieces: list[str] = []
     opened: list[str] = []
     second = expat.ParserCreate("utf-8")
+    second.buffer_text = True
     second.CharacterDataHandler = pieces.append
     second.StartElementHandler = lambda name, _: opened.append(name)
     second.Parse(b"<t>" + raw + b"</t>", True)
@@ -340,7 +358,8 @@ class _Builder:
                 self._undeclared(prefix, element)
 
     def _undeclared(self, prefix: str, element: Element) -> None:
-        self.undeclared.setdefault(prefix, UndeclaredPrefix(prefix, element))
+        if len(self.undeclared) < MAX_UNDECLARED:
+            self.undeclared.setdefault(prefix, UndeclaredPrefix(prefix, element))
 
     def _too_much(self) -> NoReturn:
         limits = self.limits

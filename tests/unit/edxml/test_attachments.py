@@ -271,10 +271,12 @@ def test_an_empty_attachment_element_is_skipped() -> None:
 
 def test_an_empty_file_is_read_and_warned_of() -> None:
     """A file of no bytes is a file; more likely it is a mistake."""
-    inspection = inspect(packed(b"content", b""))
-    assert isinstance(inspection.message, Document)
-    assert inspection.message.attachments[0].content == b""
-    assert [warning.code for warning in inspection.warnings] == ["N.Attachment.ContentTransferEncoded"]
+    empty = packed(b"content", b"")
+    for data in (empty, empty.replace(b"></edXML:ContentTransferEncoded>", b"/>")):
+        inspection = inspect(data)
+        assert isinstance(inspection.message, Document)
+        assert inspection.message.attachments[0].content == b""
+        assert [warning.code for warning in inspection.warnings] == ["N.Attachment.ContentTransferEncoded"]
 
 
 def test_the_number_of_files_is_limited() -> None:

@@ -462,6 +462,12 @@ class TestDefectsOfRealTraffic:
                 "MessageHeader/OtherInfo/PageAmount",
             ),
             ((">1</edXML:Steering", "></edXML:Steering"), "N.MessageHeader.SteeringType", "MessageHeader/SteeringType"),
+            ((">false<", "><"), "N.MessageHeader.OtherInfo.Direction", "MessageHeader/OtherInfo/Direction"),
+            (
+                (">0</edXML:BussinessDocType", "></edXML:BussinessDocType"),
+                "N.TraceHeaderList.Bussiness.BussinessDocType",
+                "TraceHeaderList/Bussiness/BussinessDocType",
+            ),
         ],
     )
     def test_blemishes(self, document_text: str, change: tuple[str, str], code: str, path: str) -> None:

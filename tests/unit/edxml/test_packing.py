@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from lienthong.edxml.packing import DamagedWrappingError, TooLargeError, foreign_entry, unwrap
+from lienthong.edxml.packing import DamagedWrappingError, TooLargeError, Unwrapped, foreign_entry, unwrap
 
 UUID = "0b5f7a9e-5a52-4a0e-9d0a-0a4a7d0c7d11"
 BUDGET = 1_000_000
@@ -97,3 +97,18 @@ def test_a_directory_of_a_million_entries_is_not_even_listed() -> None:
     packed = bytearray(zipped((f"{UUID}.txt", b"x")))
     packed[-10:-6] = (2_000_000_000).to_bytes(4, "little")
     assert unwrap("a.txt", bytes(packed), BUDGET) is None
+
+
+def test_broken_zip_files_are_left_alone_or_refused_never_more() -> None:
+    """Any bytes in any place of a wrapping: unwrapped, left alone, damaged or too large, and nothing else."""
+    whole = zipped((f"{UUID}.txt", b"content of the file" * 3))
+    outcomes: set[type] = set()
+    for place in range(len(whole)):
+        for value in (0, 1, 0x20, 0x41, 0x7F, 0xFF):
+            changed = bytearray(whole)
+            changed[place] = value
+            try:
+                outcomes.add(type(unwrap("a.txt", bytes(changed), BUDGET)))
+            except (DamagedWrappingError, TooLargeError) as error:
+                outcomes.add(type(error))
+    assert outcomes == {Unwrapped, type(None), DamagedWrappingError, TooLargeError}

@@ -8,6 +8,7 @@ import tracemalloc
 import pytest
 
 from lienthong.edxml import Limits, decode, inspect
+from lienthong.edxml.parser import Lines, parse
 from lienthong.errors import Refusal
 
 MEGABYTE = 1_000_000
@@ -124,3 +125,58 @@ def test_columns_count_characters() -> None:
     """Vietnamese letters of several bytes count as one column."""
     (problem, *_) = inspect("<edXML xmlns='u'>ếế<x:a/></edXML>".encode()).problems
     assert "column 20" in problem.en
+
+
+def test_lines_and_columns_are_true_far_into_a_large_message() -> None:
+    """Places are found in blocks, so that telling thousands of them costs nothing; they stay exact."""
+    for line_length in (10, 997, 70_000):
+        filler = (b"x" * (line_length - 1) + b"\n") * (300_000 // line_length)
+        data = b"<a><b>" + filler.replace(b"x", b" ") + b"</b>  <c/></a>"
+        root, _ = parse(data, Limits(text_chars=400_000))
+        (found,) = root.children["c"]
+        assert Lines(data).line(found) == data[: found.start].count(b"\n") + 1
+        assert Lines(data).column(found) == 7
+    data = b"<a>" + b" " * 200_000 + b"<c/></a>"
+    (found,) = parse(data, Limits(text_chars=400_000))[0].children["c"]
+    assert (Lines(data).line(found), Lines(data).column(found)) == (1, 200_004)
+
+
+@pytest.mark.parametrize(
+    "crowd",
+    [
+        b"<edXML:To xmlns:edXML='urn:x'/>" * 9_000,
+        b"<edXML:Nobody/>" * 19_000,
+        b"".join(b"<p%d:To/>" % number for number in range(19_000)),
+        b"<edXML:To><edXML:OrganId>?</edXML:OrganId></edXML:To>" * 9_000,
+        b"<edXML:Subject/>" * 19_000,
+        b"<edXML:To " + b" ".join(b"xmlns:p%d='u'" % number for number in range(60)) + b"/>",
+    ],
+)
+def test_a_crowd_of_defects_at_the_end_of_a_large_message_is_refused_quickly(crowd: bytes) -> None:
+    """Finding places, paths and words for thousands of problems is no way to keep us busy."""
+    padding = b"<edXML:x>" + b" " * 50_000 + b"\n</edXML:x>"
+    data = (
+        b'<edXML xmlns="%b"><edXML:edXMLEnvelope xmlns:edXML="%b"><edXML:edXMLHeader><edXML:MessageHeader>%b%b'
+        b"</edXML:MessageHeader></edXML:edXMLHeader></edXML:edXMLEnvelope></edXML>"
+    ) % (NAMESPACE, NAMESPACE, padding * 800, crowd)
+    started = time.process_time()
+    inspection = inspect(data)
+    assert time.process_time() - started < 3
+    assert inspection.problems
+    assert len(inspection.problems) <= 200
+
+
+@pytest.mark.parametrize("noise", [b"&#65;", b"<![CDATA[A]]>", b"A<!-- -->", b"A\n"])
+def test_noise_inside_base64_costs_little(noise: bytes) -> None:
+    """However XML lets one write forty megabytes of the letter A."""
+    data = (
+        b'<edXML xmlns="'
+        + NAMESPACE
+        + b'"><edXMLEnvelope><edXMLHeader><MessageHeader><To/></MessageHeader></edXMLHeader>'
+        b"</edXMLEnvelope><AttachmentEncoded><Attachment><AttachmentName>a.txt</AttachmentName><ContentTransferEncoded>"
+        + noise * (40 * MEGABYTE // len(noise))
+        + b"</ContentTransferEncoded></Attachment></AttachmentEncoded></edXML>"
+    )
+    started = time.process_time()
+    assert inspect(data).kind == "document"
+    assert time.process_time() - started < 4
