@@ -135,7 +135,7 @@ class Bus:
         await self._consumer.ack_through(queue, tag)
 
     async def cancel(self) -> None:
-        """Take no more messages; those prefetched go back. See `Consumer.cancel`."""
+        """Take no more messages; those prefetched go back when the bus closes. See `Consumer.cancel`."""
         await self._consumer.cancel()
 
     async def publish_many(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
