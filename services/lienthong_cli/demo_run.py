@@ -131,7 +131,7 @@ def _progress(console: Console, traffic: Traffic) -> Iterator[Callable[[Counts],
 
 
 def _plain(console: Console, goals: dict[str, tuple[str, int]]) -> Callable[[Counts], None]:
-    next_line = time.monotonic() + PLAIN_SECONDS
+    next_line = time.monotonic()
 
     def show(counts: Counts) -> None:
         nonlocal next_line

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from lienthong.agency.reading import Told
 
 SECONDS = 30.0
+PATIENCE_SECONDS = 5.0
+"""A refusal is promised within a second, and takes 0.01 to 0.2 s; machines that run tests are slow at times."""
 MEMBERS = tuple(
     Member(Unit(code, f"UBND tỉnh {code}", "province"), role)
     for code, role in (("H01", Role.FULLY), ("H02", Role.FULLY), ("H03", Role.IN_PROGRESS))
@@ -156,7 +158,7 @@ async def test_a_wrong_document_is_refused_and_delivered_to_nobody(pair: Pair, w
     submission = await pair.sender.send(WRONG[wrong].make())
     started = time.monotonic()
     told = await pair.refusal_of(submission.message_id)
-    print(f"{wrong}: {time.monotonic() - started:.3f} s")  # noqa: T201 - shown by pytest -s
+    assert time.monotonic() - started < PATIENCE_SECONDS
     assert told.about == "document"
     assert all(problem.vi and problem.en for problem in told.problems)
     codes = {problem.code for problem in told.problems}
