@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import takewhile
 
 from lienthong.edxml import names
 from lienthong.edxml.profile import Profile
@@ -20,6 +21,7 @@ MAX_FINDINGS = 200
 
 _POSITION = re.compile(r"\[[0-9]+\]")
 _FRAMES = (f"{names.ATTACHMENT_ENCODED}/{names.ATTACHMENT}", f"{names.MANIFEST}/{names.REFERENCE}")
+_VOCABULARY = frozenset(value for name, value in vars(names).items() if name.isupper() and isinstance(value, str))
 _EXCERPT = 60
 
 
@@ -36,7 +38,9 @@ class Findings:
     def refuse(self, sort: str, path: str, vi: str, en: str, province_code: int = FORMAT) -> None:
         """Add a problem; `sort` is N, R, M or T (see `lienthong.errors.Problem`)."""
         self._refused_at.add(path)
-        self._add(self.problems, Problem(code_of(sort, path), path, vi, en, province_code))
+        # A stranger's element names have no place in the code of a refusal: these are counted, and must stay few.
+        code = code_of(sort, "/".join(takewhile(_known, path.split("/"))))
+        self._add(self.problems, Problem(code, path, vi, en, province_code))
 
     def warn(self, sort: str, path: str, vi: str, en: str) -> None:
         """Add something worth mending that stops nobody."""
@@ -58,6 +62,10 @@ class Findings:
         if same not in self._told and len(where) < MAX_FINDINGS:
             self._told.add(same)
             where.append(finding)
+
+
+def _known(step: str) -> bool:
+    return _POSITION.sub("", step) in _VOCABULARY
 
 
 def code_of(sort: str, path: str) -> str:

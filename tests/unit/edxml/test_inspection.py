@@ -290,7 +290,7 @@ def test_another_namespace_is_named_beside_the_required_one(document_text: str, 
         (f"<edXML xmlns='{NAMESPACE}'><edXMLEnvelope/></edXML>", "N.edXMLHeader"),
         (f"<edXML xmlns='{NAMESPACE}'><edXMLEnvelope><edXMLHeader/></edXMLEnvelope></edXML>", "N.MessageHeader"),
         ("<edXML/>", "M.edXML"),
-        ("<html><body/></html>", "M.html"),
+        ("<html><body/></html>", "M.edXML"),
     ],
 )
 def test_a_frame_without_its_parts_is_refused(data: str, code: str) -> None:
