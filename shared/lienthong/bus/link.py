@@ -7,6 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, NoReturn
 
+import aio_pika
 import aiormq
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from pamqp.exceptions import PAMQPException
@@ -74,13 +75,13 @@ class Link:
         self._addresses = tuple(url.update_query(heartbeat=heartbeat_seconds) for url in addresses)
         self._name = name
         self._opening = asyncio.Lock()
-        self._connection: aiormq.Connection | None = None
+        self._connection: aio_pika.Connection | None = None
         self._transport: asyncio.WriteTransport | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether the connection stands, as far as its reader and writer know."""
-        return self._connection is not None and self._connection.is_opened
+        return self._connection is not None and _below(self._connection).is_opened
 
     async def channel(self, *, confirms: bool, within: float) -> aiormq.Channel:
         """Open a channel, and the connection first when there is none.
@@ -96,7 +97,9 @@ class Link:
         connection = await self._open(within)
         try:
             async with asyncio.timeout(min(within, CONNECT_SECONDS)):
-                channel = await connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+                opened = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+                await opened.initialize()
+                channel = await opened.get_underlay_channel()
         except _OPENING_TROUBLE as error:
             await self.cut()
             raise Unavailable(f"cannot open a channel: {describe(error)}") from error
@@ -117,23 +120,23 @@ class Link:
                 log.warning("%s: %s", self._name, describe(error))
             else:
                 backoff.reset()
-                await asyncio.wait([connection.closing])
+                await asyncio.wait([_below(connection).closing])
             await asyncio.sleep(backoff.next())
 
-    async def _open(self, within: float) -> aiormq.Connection:
+    async def _open(self, within: float) -> aio_pika.Connection:
         try:
             async with asyncio.timeout(within):
                 await self._opening.acquire()
         except TimeoutError as error:
             raise Unavailable("no broker has answered yet") from error
         try:
-            if self._connection is not None and self._connection.is_opened:
+            if self._connection is not None and self.is_open:
                 return self._connection
             return await self._connect(within)
         finally:
             self._opening.release()
 
-    async def _connect(self, within: float) -> aiormq.Connection:
+    async def _connect(self, within: float) -> aio_pika.Connection:
         deadline = asyncio.get_running_loop().time() + within
         backoff = Backoff()
         while True:
@@ -152,11 +155,10 @@ class Link:
                 raise Unavailable(f"no broker answers ({reasons})") from failures[-1]
             await asyncio.sleep(delay)
 
-    async def _connect_to(self, address: URL, seconds: float) -> aiormq.Connection:
+    async def _connect_to(self, address: URL, seconds: float) -> aio_pika.Connection:
         transport = _CuttableTransport(secure=address.scheme == "amqps")
-        connection = aiormq.Connection(
-            address, transport_factory=transport, client_properties={"connection_name": self._name}
-        )
+        connection = aio_pika.Connection(address, client_properties={"connection_name": self._name})
+        connection.kwargs["transport_factory"] = transport
         try:
             async with asyncio.timeout(seconds):
                 await connection.connect()
@@ -179,10 +181,15 @@ class Link:
         """End the connection; what hangs is cut."""
         connection, transport = self._connection, self._transport
         self._connection = self._transport = None
-        if connection is not None and connection.is_opened:
+        if connection is not None and _below(connection).is_opened:
             await _bounded(connection.close(aiormq.ConnectionClosed(0, "closed by us")))
         if transport is not None:
             transport.abort()
+
+
+def _below(connection: aio_pika.Connection) -> aiormq.abc.AbstractConnection:
+    assert connection.transport is not None, "only connected ones are kept"
+    return connection.transport.connection
 
 
 async def _bounded(closing: Awaitable[None]) -> None:
