@@ -41,11 +41,13 @@ def setting_rows() -> list[list[str]]:
 
 
 def commands() -> set[str]:
-    """Return every command of `lienthong`, with its group."""
+    """Return every command of `lienthong` that its help shows, with its group."""
     found = set()
     for group in app.registered_groups:
         assert group.typer_instance is not None
         for command in group.typer_instance.registered_commands:
+            if command.hidden:
+                continue
             name = command.name or getattr(command.callback, "__name__", "")
             found.add(f"lienthong {group.name} {name}")
     return found
