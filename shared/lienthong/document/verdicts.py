@@ -1,6 +1,6 @@
 """What can be found about a signature, and what a document is worth because of it.
 
-Three answers, not two: *indeterminate* means that it could not be found out, and is never shown as either of the others.
+Three answers, not two: *indeterminate* means that it could not be found out, and is never shown as another answer.
 Reason codes are the sub-indications of ETSI EN 319 102-1, clause 5.
 """
 
