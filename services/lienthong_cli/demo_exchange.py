@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lienthong.bus.admin import BrokerAdmin
+from lienthong.errors import MisconfiguredError
 from lienthong.simulation.exchange import EXCHANGE_USER, Exchange, found_exchange
 from lienthong.testing.databases import create_database, drop_database
 from lienthong.testing.servers import GIVEN, Servers
@@ -28,8 +29,14 @@ REQUESTS_AT_ONCE = 8
 
 @asynccontextmanager
 async def founded(servers: Servers, folder: Path, members: Sequence[Member]) -> AsyncIterator[Exchange]:
-    """Found the demo's exchange on servers; on servers that go on afterwards nothing of it is left behind."""
+    """Found the demo's exchange on servers; on servers that go on afterwards nothing of it is left behind.
+
+    Raises:
+        MisconfiguredError: the broker has users of the demo's names that belong to somebody else.
+    """
     payload = folder / "payload"
+    if GIVEN in servers.description:
+        await _spare_others(servers, members)
     try:
         ledger_url = await create_database(servers.ledger_url, DATABASE)
         exchange = await found_exchange(
@@ -44,6 +51,20 @@ async def founded(servers: Servers, folder: Path, members: Sequence[Member]) -> 
         await asyncio.to_thread(shutil.rmtree, payload, ignore_errors=True)
         if GIVEN in servers.description:
             await _dissolve(servers, [member.unit.code for member in members])
+
+
+async def _spare_others(servers: Servers, members: Sequence[Member]) -> None:
+    # The demo's users are named by the agencies' codes and deleted at the end: real agencies must not be among them.
+    async with BrokerAdmin(servers.management_url) as admin:
+        memberships = await admin.members()
+    mine = {EXCHANGE_USER, *(member.unit.code for member in members)}
+    others = sorted(name for name in mine & memberships.keys() if memberships[name] - {VHOST})
+    if others:
+        names = ", ".join(others)
+        raise MisconfiguredError(
+            f"máy chủ RabbitMQ này đã có người dùng thật {names}; hãy cho bản trình diễn một máy chủ riêng / "
+            f"this broker has real users {names}; give the demo a broker of its own"
+        )
 
 
 async def _dissolve(servers: Servers, codes: Sequence[str]) -> None:

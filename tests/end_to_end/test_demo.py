@@ -15,11 +15,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lienthong.testing.servers import BROKER_VARIABLE, LEDGER_VARIABLE, MANAGEMENT_VARIABLE
+from lienthong.topology.plan import agency_permissions
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
     from collections.abc import AsyncIterator
 
+    from lienthong.bus.admin import BrokerAdmin
     from lienthong.testing.servers import Servers
 
 SECONDS = 120.0
@@ -107,6 +109,23 @@ async def test_an_interrupted_run_stops_everything(
             await process.wait()
     assert process.returncode == 130
     assert workers_in(tmp_path) == []
+
+
+async def test_real_users_of_a_broker_are_spared(
+    tmp_path: Path, environment: dict[str, str], vhost: str, broker_admin: BrokerAdmin
+) -> None:
+    """On a broker where an agency's code is a user of another virtual host the demo touches nothing, and says why."""
+    name = vhost.rpartition("/")[2]
+    await broker_admin.put_user("H23", "real")
+    await broker_admin.set_permissions(name, "H23", agency_permissions("H23"))
+    try:
+        status, output = await ended(tmp_path, environment, "demo", "run")
+        assert status != 0
+        assert "H23" in output
+        assert "a broker of its own" in " ".join(output.split())
+        assert await broker_admin.permissions(name, "H23") == agency_permissions("H23")
+    finally:
+        await broker_admin.delete_user("H23")
 
 
 async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict[str, str]) -> None:

@@ -43,8 +43,14 @@ class _QueueDepth(BaseModel):
     messages: int = Field(0, description="absent until the queue's first tick")
 
 
+class _Membership(BaseModel):
+    user: str
+    vhost: str
+
+
 _ModelT = TypeVar("_ModelT")
 _QUEUE_DEPTHS = TypeAdapter(list[_QueueDepth])
+_MEMBERSHIPS = TypeAdapter(list[_Membership])
 
 
 class BrokerAdmin:
@@ -116,6 +122,14 @@ class BrokerAdmin:
         """Return what a user may do in a virtual host; None when it may not even enter."""
         status, body = await self._request("GET", "permissions", vhost, user, absent_is_fine=True)
         return None if status == http.HTTPStatus.NOT_FOUND else _parsed(TypeAdapter(Permissions), body)
+
+    async def members(self) -> dict[str, set[str]]:
+        """Return for each user that may enter any virtual host the ones it may enter."""
+        _, body = await self._request("GET", "permissions")
+        found: dict[str, set[str]] = {}
+        for one in _parsed(_MEMBERSHIPS, body):
+            found.setdefault(one.user, set()).add(one.vhost)
+        return found
 
     async def set_permissions(self, vhost: str, user: str, permissions: Permissions) -> None:
         """Set what a user may do in a virtual host; channels already open may keep what they had."""
