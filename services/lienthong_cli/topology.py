@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 from urllib.parse import unquote, urlsplit
 
@@ -10,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+import lienthong
 from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
 from lienthong.bus.connection import Bus
 from lienthong.errors import LienThongError, MisconfiguredError
 from lienthong.settings import BrokerSettings
+from lienthong.topology.asyncapi import asyncapi
 from lienthong.topology.plan import exchange_plan
 
 __all__ = ["app"]
@@ -86,3 +89,9 @@ def _vhost_and_user(urls: str) -> tuple[str, str]:
     if len(found) != 1:
         raise MisconfiguredError("LIENTHONG_BROKER_URL: all addresses need the same virtual host and user")
     return found.pop()
+
+
+@app.command("asyncapi")
+def print_asyncapi() -> None:
+    """In hợp đồng giao tiếp dạng AsyncAPI 3 / print the wire contract as AsyncAPI 3."""
+    print(json.dumps(asyncapi(lienthong.__version__), ensure_ascii=False, indent=2))
