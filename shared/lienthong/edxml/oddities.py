@@ -97,12 +97,12 @@ def _names_and_codes(findings: Findings, path: str, organization: Organization) 
     stated = stated_level_one(name)
     central = provincial_level_one(name) and top is not None and not top.startswith("H")
     if (stated is not None and top is not None and stated != top) or central:
-        means = stated or "H…"
         findings.warn(
             "M",
             f"{path}/{names.ORGAN_NAME}",
-            f"Tên {excerpt(name)} thuộc {means} nhưng mã là {code}; hãy kiểm tra tên và mã",
-            f"The name {excerpt(name)} belongs to {means} but the code is {code}; check name and code",
+            f"Tên {excerpt(name)} thuộc {stated or 'một tỉnh (H…)'} nhưng mã là {code}; hãy kiểm tra tên và mã",
+            f"The name {excerpt(name)} belongs to {stated or 'a province (H…)'} but the code is {code}; "
+            "check name and code",
         )
 
 
