@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from lienthong.errors import LienThongError
 from lienthong.testing.servers import Kind
 from lienthong_cli import demo_background, demo_run
+from lienthong_cli.endings import INTERRUPTED, explained
 
 __all__ = ["app"]
-
-INTERRUPTED_EXIT = 130
 
 app = typer.Typer(
     help="Chạy thử toàn bộ trục với 95 đơn vị tháng 1/2019 / the whole exchange with the 95 units of January 2019.",
@@ -38,18 +37,18 @@ def run(
 ) -> None:
     """Chạy một lượt, in bảng giám sát rồi dừng tất cả / run once, print the supervision table, stop everything.
 
-    Exit status: 0 when the table and the balance are right, 1 when not (the difference is named).
+    Exit status: 0 when the table and the balance are right, 1 when not (the difference is named), 3 when it could not
+    run.
     """
     console = _console()
-    try:
-        good = demo_run.run(
-            FOLDER.absolute(), console, documents=documents, seconds=seconds, seed=seed, servers=servers
-        )
-    except LienThongError as error:
-        _fail(error)
-    except KeyboardInterrupt:
-        console.print("Đã dừng tất cả / everything is stopped")
-        raise typer.Exit(INTERRUPTED_EXIT) from None
+    with explained():
+        try:
+            good = demo_run.run(
+                FOLDER.absolute(), console, documents=documents, seconds=seconds, seed=seed, servers=servers
+            )
+        except KeyboardInterrupt:
+            console.print("Đã dừng tất cả / everything is stopped")
+            raise typer.Exit(INTERRUPTED) from None
     raise typer.Exit(0 if good else 1)
 
 
@@ -59,47 +58,32 @@ def up(seed: Seed = 2019, servers: Servers = "auto") -> None:
 
     Two agencies are left to you; robots play the others and answer what you send.
     """
-    try:
+    with explained():
         demo_background.start(FOLDER.absolute(), _console(), seed=seed, servers=servers)
-    except LienThongError as error:
-        _fail(error)
 
 
 @app.command()
 def down() -> None:
     """Dừng và dọn sạch những gì `up` đã chạy / end what `up` started, leaving nothing behind."""
-    try:
+    with explained():
         demo_background.stop(FOLDER.absolute(), _console())
-    except LienThongError as error:
-        _fail(error)
 
 
 @app.command()
 def status() -> None:
     """Cho biết `up` còn chạy không, kèm bảng giám sát / tell whether `up` is running, with the supervision table."""
-    try:
+    with explained():
         running = demo_background.show(FOLDER.absolute(), _console())
-    except LienThongError as error:
-        _fail(error)
     raise typer.Exit(0 if running else 1)
 
 
 @app.command(hidden=True)
 def serve(seed: Seed = 2019, servers: Servers = "auto") -> None:
     """Be the background process of `up`."""
-    try:
+    with explained(), suppress(KeyboardInterrupt):
         demo_background.serve(FOLDER.absolute(), seed=seed, servers=servers)
-    except LienThongError as error:
-        _fail(error)
-    except KeyboardInterrupt:
-        raise typer.Exit(0) from None
 
 
 def _console() -> Console:
     # Through a pipe rich would wrap tables at 80 columns.
     return Console(highlight=False, width=None if sys.stdout.isatty() else 110)
-
-
-def _fail(error: LienThongError) -> NoReturn:
-    Console(stderr=True).print(f"lỗi / error: {error}", markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1) from error

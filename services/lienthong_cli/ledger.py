@@ -12,16 +12,27 @@ from rich.table import Table
 from lienthong.ledger.migrations import migrate as apply_migrations
 from lienthong.ledger.reports import Reports
 from lienthong.settings import LedgerSettings
+from lienthong_cli.endings import explained
 
-app = typer.Typer(no_args_is_help=True, help="The ledger: its schema and its totals.")
+app = typer.Typer(
+    no_args_is_help=True, help="Sổ cái: lược đồ và số liệu tổng hợp / the ledger: its schema and its totals."
+)
 
-Url = Annotated[str | None, typer.Option("--ledger", help="PostgreSQL address; LIENTHONG_LEDGER_URL when left out")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--ledger",
+        help="Địa chỉ PostgreSQL, mặc định là LIENTHONG_LEDGER_URL / PostgreSQL address, LIENTHONG_LEDGER_URL when "
+        "left out.",
+    ),
+]
 
 
 @app.command()
 def migrate(url: Url = None) -> None:
-    """Apply the migrations the database does not have yet."""
-    applied = asyncio.run(apply_migrations(url or LedgerSettings().url.get_secret_value()))
+    """Tạo hoặc nâng cấp lược đồ / make the ledger's schema, or bring it up to date."""
+    with explained():
+        applied = asyncio.run(apply_migrations(url or LedgerSettings().url.get_secret_value()))
     console = Console()
     for name in applied:
         console.print(f"đã áp dụng / applied {name}")
@@ -31,7 +42,7 @@ def migrate(url: Url = None) -> None:
 
 @app.command()
 def totals(url: Url = None) -> None:
-    """Count documents, deliveries, statuses, refusals and entries."""
+    """Đếm văn bản, lượt giao, trạng thái, từ chối, bút toán / count what is in the ledger."""
 
     async def read() -> dict[str, int]:
         reports = await Reports.connect(url or LedgerSettings().url.get_secret_value())
@@ -40,7 +51,9 @@ def totals(url: Url = None) -> None:
         finally:
             await reports.close()
 
+    with explained():
+        counted = asyncio.run(read())
     table = Table("Sổ cái / Ledger", "Số lượng / Count")
-    for name, number in asyncio.run(read()).items():
+    for name, number in counted.items():
         table.add_row(name.replace("_", " "), str(number))
     Console().print(table)

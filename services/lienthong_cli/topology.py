@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from urllib.parse import unquote, urlsplit
 
 import typer
@@ -14,10 +13,11 @@ from rich.table import Table
 import lienthong
 from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
 from lienthong.bus.connection import Bus
-from lienthong.errors import LienThongError, MisconfiguredError
+from lienthong.errors import MisconfiguredError
 from lienthong.settings import BrokerSettings
 from lienthong.topology.asyncapi import asyncapi
 from lienthong.topology.plan import exchange_plan
+from lienthong_cli.endings import explained
 
 __all__ = ["app"]
 
@@ -30,11 +30,8 @@ def apply_plan() -> None:
 
     LIENTHONG_BROKER_URL names the virtual host, LIENTHONG_BROKER_MANAGEMENT_URL an administrator.
     """
-    try:
+    with explained():
         vhost, created = asyncio.run(_apply(BrokerSettings()))
-    except LienThongError as error:
-        Console(stderr=True).print(f"lỗi / error: {error}", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(1)
     plan = exchange_plan()
     Console().print(
         f"{'đã tạo / created' if created else 'đã có / was there'}: {vhost}; "

@@ -63,7 +63,7 @@ def test_apply_says_what_to_mend() -> None:
         LIENTHONG_BROKER_URL="amqp://a@127.0.0.1/one,amqp://a@127.0.0.1/two",
         LIENTHONG_BROKER_MANAGEMENT_URL="http://127.0.0.1:1",
     )
-    assert ended.returncode == 1
+    assert ended.returncode == 3
     assert ended.stderr.startswith("lỗi / error: LIENTHONG_BROKER_URL")
     assert "Traceback" not in ended.stderr
 
