@@ -7,7 +7,6 @@ import logging
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Self
-from urllib.parse import unquote, urlsplit
 
 from lienthong.agency.inbox import Inbox, Taken
 from lienthong.agency.messages import Delivery, DocumentReference, Submission
@@ -16,6 +15,7 @@ from lienthong.agency.seen import open_seen
 from lienthong.agency.streams import Stream
 from lienthong.bus.backoff import Backoff
 from lienthong.bus.connection import Bus
+from lienthong.bus.link import addresses_of
 from lienthong.bus.messages import Outgoing
 from lienthong.document.codes import is_agency_code
 from lienthong.document.ids import derive
@@ -71,9 +71,12 @@ class AgencyClient:
         report_arrival: bool = True,
         send_seconds: float = 60.0,
     ) -> None:
-        self.code = agency or unquote(urlsplit(urls.partition(",")[0]).username or "")
+        self.code = agency or addresses_of(urls)[0].user or ""
         if not is_agency_code(self.code):
-            raise MisconfiguredError(f"{self.code!r} is no agency code; the user name of the address must be one")
+            raise MisconfiguredError(
+                f"tên người dùng trong địa chỉ phải là mã cơ quan / {self.code!r} is no agency code; the user name of "
+                "the address must be one"
+            )
         self.organization = organization or Organization(organ_id=self.code)
         self.duplicates = 0  # how many repeated messages were dropped
         self._report_arrival = report_arrival

@@ -14,6 +14,7 @@ import aiohttp
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from yarl import URL
 
+from lienthong.bus.link import describe
 from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
 from lienthong.topology.plan import Permissions
 
@@ -181,7 +182,10 @@ class BrokerAdmin:
             async with self._session.request(method, url, json=json) as response:
                 status, body = response.status, await response.read()
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(f"the broker's management API at {self._base} does not answer: {error!r}") from error
+            raise Unavailable(
+                f"API quản trị RabbitMQ không trả lời / the broker's management API at {self._base} does not answer: "
+                f"{describe(error)}"
+            ) from error
         if status < http.HTTPStatus.BAD_REQUEST or (absent_is_fine and status == http.HTTPStatus.NOT_FOUND):
             return status, body
         raise self._refused(status, f"{method} {'/'.join(path)}", body.decode(errors="replace"))

@@ -46,7 +46,9 @@ def addresses_of(urls: str) -> tuple[URL, ...]:
     """Return the addresses in a comma-separated list; raises `MisconfiguredError` when one is no AMQP address."""
     addresses = tuple(URL(text.strip()) for text in urls.split(",") if text.strip())
     if not addresses or any(url.scheme not in {"amqp", "amqps"} or not url.host for url in addresses):
-        raise MisconfiguredError("the broker's address must look like amqp://user:password@host:5672/vhost")
+        raise MisconfiguredError(
+            "địa chỉ RabbitMQ phải có dạng / the broker's address must look like amqp://user:password@host:5672/vhost"
+        )
     return addresses
 
 
@@ -148,11 +150,14 @@ class Link:
                 except _OPENING_TROUBLE as error:
                     failures.append(error)
             if all(isinstance(error, _LOGIN_REFUSED) for error in failures):
-                raise MisconfiguredError(f"the broker refuses our user: {describe(failures[0])}")
+                raise MisconfiguredError(
+                    "RabbitMQ từ chối tên người dùng hoặc mật khẩu / the broker refuses our user or its password: "
+                    f"{describe(failures[0])}"
+                )
             delay = backoff.next()
             if asyncio.get_running_loop().time() + delay > deadline:
-                reasons = "; ".join(map(describe, failures))
-                raise Unavailable(f"no broker answers ({reasons})") from failures[-1]
+                reasons = "; ".join(map(_why, self._addresses, failures))
+                raise Unavailable(f"RabbitMQ không trả lời / no broker answers ({reasons})") from failures[-1]
             await asyncio.sleep(delay)
 
     async def _connect_to(self, address: URL, seconds: float) -> aio_pika.Connection:
@@ -185,6 +190,14 @@ class Link:
             await _bounded(connection.close(aiormq.ConnectionClosed(0, "closed by us")))
         if transport is not None:
             transport.abort()
+
+
+def _why(address: URL, error: Exception) -> str:
+    # When the broker answers the opening of a virtual host by closing, the library drops the reason it gives.
+    if isinstance(error, aiormq.exceptions.InvalidFrameError) and "OpenOk" in str(error):
+        vhost = address.path.removeprefix("/") or "/"
+        return f"virtual host {vhost} không có hoặc không được vào / is not there, or our user may not enter it"
+    return describe(error)
 
 
 def _below(connection: aio_pika.Connection) -> aiormq.abc.AbstractConnection:

@@ -40,6 +40,7 @@ _LASTING = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
     asyncpg.InsufficientPrivilegeError,
+    asyncpg.ClientConfigurationError,
 )
 
 
@@ -49,9 +50,13 @@ def translated() -> Iterator[None]:
     try:
         yield
     except _LASTING as error:
-        raise MisconfiguredError(f"the ledger refuses: {error}. Was `lienthong ledger migrate` run?") from error
+        raise MisconfiguredError(
+            f"sổ cái từ chối / the ledger refuses: {error}. Was `lienthong ledger migrate` run?"
+        ) from error
     except _PASSING as error:
-        raise Unavailable(f"the ledger cannot be reached: {type(error).__name__}: {error}") from error
+        raise Unavailable(
+            f"không kết nối được sổ cái / the ledger cannot be reached: {type(error).__name__}: {error}"
+        ) from error
 
 
 class Ledger:
