@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
@@ -22,7 +23,8 @@ from lienthong.agency import (
     StatusReport,
 )
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
+from lienthong.edxml.wire_time import VIETNAM
+from lienthong_cli.endings import REFUSED, UNAVAILABLE, USAGE, explained, fail
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
@@ -31,9 +33,6 @@ if TYPE_CHECKING:
     from lienthong.agency.reading import Told
 
 __all__ = ["app"]
-
-REFUSED_EXIT = 1
-UNAVAILABLE_EXIT = 3
 
 ItemT = TypeVar("ItemT")
 
@@ -65,7 +64,7 @@ State = Annotated[
 
 @app.command()
 def send(
-    files: Annotated[list[Path], typer.Argument(help="Tệp edXML / edXML files.", exists=True, dir_okay=False)],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Tệp edXML / edXML files.")],
     broker: Broker,
     wait: Annotated[
         float,
@@ -78,6 +77,9 @@ def send(
     Other messages that come meanwhile are shown and acknowledged as `watch` does. Exit status: 0 when every document
     was delivered, 1 when one was refused, 3 when there was no answer.
     """
+    for file in files:
+        if not (file.is_file() and os.access(file, os.R_OK)):
+            fail(f"{file}: không có tệp này hoặc không đọc được / no such file, or not readable", USAGE)
     _run(_send(files, broker, wait, state))
 
 
@@ -98,17 +100,28 @@ def receive(
 
 @app.command()
 def report(
-    document_id: Annotated[str, typer.Argument(help="DocumentId của văn bản / the document's DocumentId.")],
+    document_id: Annotated[
+        str, typer.Argument(metavar="DOCUMENT_ID", help="DocumentId của văn bản / the document's DocumentId.")
+    ],
     broker: Broker,
     to: Annotated[str, typer.Option(help="Mã cơ quan gửi văn bản / code of the agency that issued it.")],
-    code: Annotated[str, typer.Option(help="Mã trạng thái: 02, 03, 04, 05, 06, 13, 15, 16 / status code.")],
+    code: Annotated[str, typer.Option(help=f"Mã trạng thái / status code: {', '.join(STATUS_CODES)}.")],
     reason: Annotated[str | None, typer.Option(help="Lý do, diễn giải / reason.")] = None,
     notation: Annotated[str | None, typer.Option(help="Số, ký hiệu văn bản / number and notation.")] = None,
+    wait: Annotated[
+        float,
+        typer.Option(min=0, help="Số giây chờ xem có bị từ chối / seconds to wait for a refusal, 0 for none."),
+    ] = 2.0,
+    state: State = None,
 ) -> None:
-    """Báo trạng thái xử lý / report what became of a document."""
+    """Báo trạng thái xử lý / report what became of a document.
+
+    Only a refusal is answered; other messages that come meanwhile are shown and acknowledged as `watch` does. Exit
+    status: 1 when it was refused.
+    """
     if code not in STATUS_CODES:
-        raise typer.BadParameter(f"{code}: {', '.join(STATUS_CODES)}", param_hint="--code")
-    _run(_report(broker, DocumentReference(to, document_id, notation), code, reason))
+        fail(f"{code}: không có mã này, hãy dùng / no such code, use one of: {', '.join(STATUS_CODES)}", USAGE)
+    _run(_report(broker, DocumentReference(to, document_id, notation), code, reason, wait, state))
 
 
 @app.command()
@@ -125,19 +138,8 @@ def watch(
 def _run(work: Coroutine[None, None, int]) -> None:
     # The kit says itself what is wrong; the client library below it says the same for each attempt.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
-    try:
+    with explained():
         raise typer.Exit(asyncio.run(work))
-    except Unavailable as error:
-        typer.echo(f"Không kết nối được, hãy thử lại / not reachable now, try again: {error}", err=True)
-        raise typer.Exit(UNAVAILABLE_EXIT) from error
-    except MisconfiguredError as error:
-        typer.echo(f"Cấu hình sai / misconfigured: {error}", err=True)
-        raise typer.Exit(UNAVAILABLE_EXIT) from error
-    except LienThongError as error:
-        typer.echo(str(error), err=True)
-        raise typer.Exit(REFUSED_EXIT) from error
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 async def _send(files: list[Path], broker: str, wait: float, state: Path | None) -> int:
@@ -160,8 +162,8 @@ async def _send(files: list[Path], broker: str, wait: float, state: Path | None)
     for missing in answers.missing:
         typer.echo(f"{missing}: chưa có trả lời sau {wait:g} giây / no answer after {wait:g} s", err=True)
     if answers.refused:
-        return REFUSED_EXIT
-    return UNAVAILABLE_EXIT if answers.missing else 0
+        return REFUSED
+    return UNAVAILABLE if answers.missing else 0
 
 
 @dataclass
@@ -219,12 +221,25 @@ async def _receive(broker: str, folder: Path | None, count: int, wait: float, st
     return 0
 
 
-async def _report(broker: str, about: DocumentReference, code: str, reason: str | None) -> int:
-    async with AgencyClient(broker) as agency:
-        await agency.report_status(about, code, description=reason)
-    meaning = STATUS_CODES[code]
-    typer.echo(f"{about.document_id}: đã báo {code} {meaning.vi} / reported {code} {meaning.en}")
-    return 0
+async def _report(
+    broker: str, about: DocumentReference, code: str, reason: str | None, wait: float, state: Path | None
+) -> int:
+    async with AgencyClient(broker, state=state) as agency:
+        submission = await agency.report_status(about, code, description=reason)
+        meaning = STATUS_CODES[code]
+        typer.echo(f"{about.document_id}: đã báo {code} {meaning.vi} / reported {code} {meaning.en}")
+        if wait <= 0:
+            return 0
+        refused = False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait):
+                async for told in agency.statuses():
+                    typer.echo(describe(told))
+                    refused = isinstance(told, Refused) and told.submission_message_id == submission.message_id
+                    if refused:
+                        break
+        await agency.settle()
+    return REFUSED if refused else 0
 
 
 async def _watch(broker: str, count: int, wait: float, state: Path | None) -> int:
@@ -255,8 +270,8 @@ def describe(told: Told) -> str:
     match told:
         case Receipt():
             again = " (đã nhận trước đây / received before)" if told.repeated else ""
-            since = f"{told.received_at:%Y-%m-%dT%H:%M:%SZ}{again}"
-            return f"{told.document_id}: trục đã nhận / the exchange has it since {since}"
+            since = told.received_at.astimezone(VIETNAM).isoformat(timespec="seconds")
+            return f"{told.document_id}: trục đã nhận / the exchange has it since {since}{again}"
         case Refused():
             lines = [f"{told.document_id or told.submission_message_id}: bị từ chối / refused"]
             lines += [
@@ -270,9 +285,10 @@ def describe(told: Told) -> str:
         case StatusReport():
             meaning = STATUS_CODES.get(told.code)
             text = f"{meaning.vi} / {meaning.en}" if meaning else ""
-            return f"{told.document_id}: {told.reporter} {told.code} {text}: {told.status.description or ''}".rstrip(
-                ": "
-            )
+            # Many systems only repeat there what the code means.
+            more = told.status.description
+            added = f": {more}" if more and (meaning is None or more != meaning.vi) else ""
+            return f"{told.document_id}: {told.reporter} {told.code} {text}{added}"
 
 
 def _keep(folder: Path, delivery: Delivery) -> None:

@@ -39,13 +39,13 @@ _PRIORITY = {
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="tệp edXML / edXML files")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Tệp edXML / edXML files.")],
     profile: Annotated[
         Profile,
-        typer.Option(help="strict: như trục chứng nhận / as certified; lenient: như thực tế / as real traffic is"),
+        typer.Option(help="strict: như trục chứng nhận / as certified; lenient: như thực tế / as real traffic is."),
     ] = Profile.LENIENT,
     as_json: Annotated[
-        bool, typer.Option("--json", help="mỗi tệp một đối tượng JSON trên một dòng / one JSON object per line")
+        bool, typer.Option("--json", help="Mỗi tệp một đối tượng JSON trên một dòng / one JSON object per line.")
     ] = False,
 ) -> None:
     """Phán xét từng tệp; mã thoát 1 nếu có tệp bị từ chối / judge each file; exit 1 when any is refused."""
@@ -62,7 +62,7 @@ def check(
 
 
 @app.command()
-def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="tệp edXML / an edXML file")]) -> None:
+def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="Tệp edXML / an edXML file.")]) -> None:
     """Xem nội dung một gói tin / show what a message says."""
     inspection = _inspect(file, Profile.LENIENT)
     message = inspection.message

@@ -158,6 +158,9 @@ async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict
         reported = ("report", document_id, f"--to={first['code']}", "--code=02", "--reason=Gửi nhầm nơi nhận")
         status, output = await ended(tmp_path, as_second, "agency", *reported)
         assert status == 0, output
+        status, output = await ended(tmp_path, as_second, "agency", *reported[:2], "--to=G99", "--code=03")
+        assert status == 1, output
+        assert "M.MessageHeader.ResponseFor" in output
         status, output = await ended(tmp_path, as_first, "agency", "watch", "--wait=3")
         assert status == 0, output
         assert f"{second['code']} 01" in output
@@ -167,7 +170,7 @@ async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict
         assert status == 0, output
         assert "84/95" in output
         status, output = await ended(tmp_path, environment, "demo", "run")
-        assert status == 1
+        assert status == 3
         assert "lienthong demo down" in output
     finally:
         status, output = await ended(tmp_path, environment, "demo", "down")
@@ -183,7 +186,10 @@ async def test_an_agency_is_told_what_is_wrong_with_its_command(tmp_path: Path, 
     nowhere = environment | {"LIENTHONG_AGENCY_BROKER_URL": "amqp://not-a-code@127.0.0.1:1/lienthong"}
     status, output = await ended(tmp_path, nowhere, "agency", "watch", "--wait=1")
     assert status == 3
-    assert "Cấu hình sai" in output
+    assert "phải là mã cơ quan" in output
     status, output = await ended(tmp_path, nowhere, "agency", "report", "d1", "--to=H23", "--code=99")
     assert status == 2
     assert "01, 02, 03" in output
+    status, output = await ended(tmp_path, nowhere, "agency", "send", "nothing.edxml")
+    assert status == 2
+    assert "no such file" in output
