@@ -225,14 +225,16 @@ def _print_state(console: Console, state: State) -> None:
     console.print(f"RabbitMQ: {state.management_url}\nPostgreSQL: {state.ledger_url}", soft_wrap=True)
     for step, url in state.health.items():
         console.print(f"{step}: {url}/ready", soft_wrap=True)
+    # Without an activated environment the bare name is not found.
+    command = "lienthong" if shutil.which("lienthong") else f"{os.path.relpath(sys.executable)} -m lienthong_cli"
     console.print("\nHai cơ quan dành cho bạn / two agencies are yours:")
     for agency in state.agencies:
         console.print(
             f"\n# {agency.code} {agency.name}\n"
             f"export LIENTHONG_AGENCY_BROKER_URL='{agency.broker_url}'\n"
-            f"lienthong agency send {agency.sample}\n"
-            "lienthong agency receive\n"
-            "lienthong agency watch --wait 5",
+            f"{command} agency send {agency.sample}\n"
+            f"{command} agency receive\n"
+            f"{command} agency watch --wait 5",
             soft_wrap=True,
         )
 
