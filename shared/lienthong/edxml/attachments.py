@@ -152,11 +152,13 @@ class _Reader:
             return None
         content, full_name = unwrapped
         if full_name != name:
-            self.findings.warn(
+            self.findings.blemish(
                 "R",
                 path,
-                f"Tên tệp {excerpt(name)} thiếu phần mở rộng; theo tệp nén bên trong, đọc là {excerpt(full_name)}",
-                f"The name {excerpt(name)} lacks an extension; by its zip entry it is read as {excerpt(full_name)}",
+                f"Tên tệp {excerpt(name)} thiếu phần mở rộng, theo tệp nén bên trong là "
+                f"{excerpt(full_name)}; hãy ghi tên kèm phần mở rộng",
+                f"The name {excerpt(name)} lacks an extension, by its zip entry it is {excerpt(full_name)}; "
+                "write the name with it",
             )
         self._judge(element, full_name, content)
         return Attachment(

@@ -102,7 +102,8 @@ def inspect(
         return Inspection(None, None, tuple(findings.problems), tuple(findings.warnings))
     message = _message(fields, frame, limits)
     rules.apply(message, findings, frame.header.name)
-    if warnings:
+    # Some of what is merely odd elsewhere the strict profile refuses, whoever asks.
+    if warnings or profile is Profile.STRICT:
         look_around(fields, root, frame.header, frame.legacy_signature, message)
     document_id = message.document_id if message.kind == "document" else message.response_for.document_id
     return Inspection(

@@ -1,4 +1,4 @@
-"""What is odd about a message but stops nobody: defects of real traffic, named so that senders can mend them."""
+"""What is odd about a message but stops no real traffic: defects named so that senders can mend them."""
 
 from __future__ import annotations
 
@@ -141,7 +141,7 @@ def _packing(findings: Findings, document: Document) -> None:
         name = excerpt(attachment.name)
         path = f"{names.ATTACHMENT_ENCODED}/{names.ATTACHMENT}[{position}]/{names.CONTENT_TYPE}"
         if attachment.packing is Packing.ZIPPED and not says_zip:
-            findings.warn(
+            findings.blemish(
                 "M",
                 path,
                 f"{name} là tệp nén nhưng khai {excerpt(said)}; bên nhận "
@@ -151,7 +151,7 @@ def _packing(findings: Findings, document: Document) -> None:
             )
         raw = attachment.packing is Packing.RAW and kind_shown(attachment.content) != "zip"
         if says_zip and raw and extension(attachment.name) != "zip":
-            findings.warn(
+            findings.blemish(
                 "M",
                 path,
                 f"{name} khai {ZIP_TYPE} nhưng không phải tệp nén; bên nhận dùng SDK quốc gia sẽ "

@@ -12,6 +12,7 @@ import pytest
 
 from lienthong.edxml import Attachment, Document, Limits, Organization, Packing, Profile, decode, encode, inspect
 from lienthong.edxml.attachments import decode_base64
+from lienthong.errors import Refusal
 
 UUID = "0b5f7a9e-5a52-4a0e-9d0a-0a4a7d0c7d11"
 
@@ -190,6 +191,24 @@ def test_what_receivers_will_stumble_over_is_told_to_the_sender(data: bytes, sai
     inspection = inspect(data)
     assert inspection.message is not None
     assert [warning for warning in inspection.warnings if said in warning.en]
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (packed(b"content", wrapped(b"content")), "M.Attachment.ContentType"),
+        (
+            packed(b"content", b"content", declared="application/zip").replace(b"text/plain", b"application/zip"),
+            "M.Attachment.ContentType",
+        ),
+        (packed(b"content", wrapped(b"content")).replace(b"a.txt", b"mau"), "R.Attachment.AttachmentName"),
+    ],
+)
+def test_the_strict_profile_refuses_what_the_national_sdk_loses(data: bytes, code: str) -> None:
+    """A certified sender's files can be opened by every receiver; judging and decoding agree on it."""
+    assert code in codes(data, Profile.STRICT)
+    with pytest.raises(Refusal, match=code):
+        decode(data, profile=Profile.STRICT)
 
 
 def test_manifest_and_files_are_joined_by_id_in_any_order() -> None:
