@@ -14,6 +14,7 @@ from rich.table import Table
 
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.edxml import Inspection, Limits, Profile, inspect
+from lienthong.edxml.model import Packing
 from lienthong.edxml.wire_time import VIETNAM
 from lienthong.errors import Problem
 
@@ -35,6 +36,7 @@ _PRIORITY = {
     3: "hỏa tốc / express",
     4: "hỏa tốc hẹn giờ / express at an hour",
 }
+_PACKING = {Packing.RAW: "để nguyên / as it is", Packing.ZIPPED: "bọc trong zip / wrapped in a zip"}
 
 
 @app.command()
@@ -50,13 +52,14 @@ def check(
 ) -> None:
     """Phán xét từng tệp; mã thoát 1 nếu có tệp bị từ chối / judge each file; exit 1 when any is refused."""
     refused = 0
+    console = Console()
     for file in files:
         inspection = _inspect(file, profile)
         refused += bool(inspection.problems)
         if as_json:
             print(json.dumps(_verdict(file, inspection), ensure_ascii=False))
         else:
-            _print_verdict(file, inspection)
+            _print_verdict(console, file, inspection)
     if refused:
         raise typer.Exit(1)
 
@@ -67,7 +70,7 @@ def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="Tệp edXML 
     inspection = _inspect(file, Profile.LENIENT)
     message = inspection.message
     if message is None:
-        _print_verdict(file, inspection)
+        _print_verdict(Console(), file, inspection)
         raise typer.Exit(1)
     rows = _document_rows(message) if message.kind == "document" else _status_rows(message)
     table = Table(title=escape(_name(file)), show_header=False, title_justify="left")
@@ -79,9 +82,17 @@ def show(file: Annotated[Path, typer.Argument(metavar="FILE", help="Tệp edXML 
     console = Console()
     console.print(table)
     if message.kind == "document" and message.attachments:
-        console.print(_attachments_table(message))
-    for warning in inspection.warnings:
-        console.print(f"[yellow]![/] {escape(str(warning))}", soft_wrap=True)
+        console.print("Tệp đính kèm / Attachments", style="italic")
+        for attachment in message.attachments:
+            # One line for the digest whatever the width: it is there to be compared.
+            console.print(
+                f"  {_visible(attachment.name)}: {len(attachment.content)} byte, {_visible(attachment.content_type)}, "
+                f"{_PACKING[attachment.packing]}\n    SHA-256 {attachment.sha256}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )
+    _print_findings(console, inspection)
 
 
 def _name(file: Path) -> str:
@@ -133,14 +144,27 @@ def _finding(problem: Problem) -> dict[str, object]:
     }
 
 
-def _print_verdict(file: Path, inspection: Inspection) -> None:
+def _print_verdict(console: Console, file: Path, inspection: Inspection) -> None:
     verdict = "đạt / ok" if inspection.message is not None else "bị từ chối / refused"
     kind = f" ({inspection.kind})" if inspection.kind else ""
-    print(f"{_name(file)}: {verdict}{kind}")
-    for problem in inspection.problems:
-        print(f"  ✗ {problem}")
-    for warning in inspection.warnings:
-        print(f"  ! {warning}")
+    console.print(f"{_name(file)}: {verdict}{kind}", markup=False, highlight=False, soft_wrap=True)
+    _print_findings(console, inspection)
+
+
+def _print_findings(console: Console, inspection: Inspection) -> None:
+    """Print one line for each finding into a file or pipe, a short paragraph for each on a terminal."""
+    marked = [("✗", "red", problem) for problem in inspection.problems]
+    marked += [("!", "yellow", warning) for warning in inspection.warnings]
+    for mark, colour, finding in marked:
+        if not console.is_terminal:
+            console.print(f"  {mark} {finding}", markup=False, highlight=False, soft_wrap=True)
+            continue
+        paragraph = Table.grid(padding=(0, 1, 0, 0))
+        paragraph.add_column(style=colour)
+        paragraph.add_column(overflow="fold")
+        where = f" [{finding.path}]" if finding.path else ""
+        paragraph.add_row(f"  {mark}", escape(f"{finding.code}{where}\n{finding.vi}\n{finding.en}"))
+        console.print(paragraph)
 
 
 def _document_rows(document: Document) -> Iterator[tuple[str, str | None]]:
@@ -176,22 +200,6 @@ def _status_rows(status: Status) -> Iterator[tuple[str, str | None]]:
     yield "Diễn giải / Description", status.description
     yield "Cán bộ / Officer", _join(staff.staff, staff.department, staff.mobile, staff.email) if staff else None
     yield "Lúc / At", _local(status.timestamp)
-
-
-def _attachments_table(document: Document) -> Table:
-    table = Table(title="Tệp đính kèm / Attachments", title_justify="left")
-    for heading in ("Tên / Name", "Byte / Bytes", "Kiểu / Type", "Đóng gói / Packing", "SHA-256"):
-        table.add_column(heading, overflow="fold", justify="right" if heading.startswith("Byte") else "left")
-    for attachment in document.attachments:
-        size = f"{len(attachment.content):,}"
-        table.add_row(
-            escape(_visible(attachment.name)),
-            size,
-            escape(_visible(attachment.content_type)),
-            attachment.packing,
-            attachment.sha256,
-        )
-    return table
 
 
 def _organization(organization: Organization) -> str:

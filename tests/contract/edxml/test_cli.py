@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from lienthong.edxml import Document, inspect
 from lienthong_cli.edxml import app
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
@@ -142,3 +143,28 @@ def test_the_samples_get_their_verdicts() -> None:
     assert code == 1
     assert [Path(verdict["file"]).name for verdict in found if not verdict["ok"]] == ["edoc.edxml", "edoc_new.edxml"]
     assert len(found) == len(files)
+
+
+def test_on_a_terminal_no_word_is_cut(broken: Path) -> None:
+    """At 80 columns a finding is a short paragraph, one language after the other; in a pipe it is one line."""
+    terminal = {"COLUMNS": "80", "FORCE_COLOR": "1", "NO_COLOR": "1"}
+    printed = CliRunner().invoke(app, ["check", str(broken)], env=terminal).stdout
+    shown = [line.rstrip() for line in printed.splitlines()[1:]]
+    assert max(map(len, shown)) <= 80
+    assert "  ✗ N.MessageHeader.To.OrganId [MessageHeader/To[2]/OrganId]" in shown
+    _, piped = run("check", broken)
+    said = [line.strip() for line in piped.splitlines()[1:]]
+    assert " ".join(" ".join(shown).split()) == " ".join(
+        line.replace(": ", " ", 1).replace(" / ", " ") for line in said
+    )
+
+
+def test_show_keeps_a_digest_on_one_line(data_folder: Path) -> None:
+    """Each attachment's SHA-256 can be copied, however narrow the terminal."""
+    document = data_folder / "document.edxml"
+    shown = CliRunner().invoke(app, ["show", str(document)], env={"COLUMNS": "60"}).stdout
+    decoded = inspect(document.read_bytes()).message
+    assert isinstance(decoded, Document)
+    assert decoded.attachments
+    for attachment in decoded.attachments:
+        assert f"SHA-256 {attachment.sha256}\n" in shown
