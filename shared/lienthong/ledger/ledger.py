@@ -40,7 +40,6 @@ _LASTING = (
     asyncpg.InvalidCatalogNameError,
     asyncpg.UndefinedTableError,
     asyncpg.InsufficientPrivilegeError,
-    asyncpg.ClientConfigurationError,
 )
 
 
@@ -49,6 +48,8 @@ def translated() -> Iterator[None]:
     """Turn the driver's errors into `Unavailable` or `MisconfiguredError`; others are bugs and pass unchanged."""
     try:
         yield
+    except asyncpg.ClientConfigurationError as error:
+        raise MisconfiguredError(f"địa chỉ sổ cái sai / the ledger's address is wrong: {error}") from error
     except _LASTING as error:
         raise MisconfiguredError(
             f"sổ cái từ chối / the ledger refuses: {error}. Was `lienthong ledger migrate` run?"
