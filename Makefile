@@ -19,11 +19,12 @@ $(STAMP): pyproject.toml
 	@test -e $@ || $(PYTHON) -m venv --clear $(VENV) >/dev/null 2>&1 || { \
 	  test "$$(id -u)" = 0 && command -v apt-get >/dev/null || { \
 	    echo "Python's module venv is missing; as root: apt-get install python3-venv" >&2; exit 1; }; \
-	  echo "installing python3-venv" >&2; \
-	  apt-get update -qq && \
-	  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null && \
+	  echo "cài đặt / installing python3-venv" >&2; \
+	  log=$$(mktemp); { apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv; } \
+	    >"$$log" 2>&1 || { cat "$$log" >&2; exit 1; }; rm -f "$$log"; \
 	  /usr/bin/python3 -m venv --clear $(VENV); }
-	@echo "installing lienthong and its tools into $(VENV)"
+	@echo "cài đặt / installing lienthong and its tools into $(VENV)"
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 

@@ -34,7 +34,7 @@ def install(*packages: str) -> None:
     command = f"apt-get install --no-install-recommends {names}"
     if os.geteuid() != 0:
         raise MisconfiguredError(f"not installed: {names}; run as root: {command}")
-    _say(f"installing {names} ({command})")
+    _say(f"cài đặt / installing {names}")
     with _no_services():
         _apt("update")
         _apt("install", "--no-install-recommends", *packages)
