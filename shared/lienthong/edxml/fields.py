@@ -70,13 +70,15 @@ class Fields:
 
     def wrong_namespace(self, element: Element) -> None:
         """Add the problem that an element is in another namespace than the format's."""
-        vi, en = (excerpt(element.namespace),) * 2 if element.namespace else ("không có", "none")
+        found = excerpt(element.namespace) if element.namespace else None
+        vi = f"có không gian tên {found}" if found else "không có không gian tên"
+        en = f"is in the namespace {found}" if found else "is in no namespace"
         line = self.lines.line(element)
         self.findings.refuse(
             "M",
             element.path,
-            f"{element.name} (dòng {line}) có không gian tên {vi}; phải là {names.NAMESPACE}",
-            f"{element.name} (line {line}) is in the namespace {en}; it must be in {names.NAMESPACE}",
+            f"{element.name} (dòng {line}) {vi}; phải là {names.NAMESPACE}",
+            f"{element.name} (line {line}) {en}; it must be in {names.NAMESPACE}",
         )
 
     def text(self, parent: Element | None, name: str) -> str | None:
