@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -9,11 +10,23 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from lienthong import settings
+from lienthong.agency import AgencyClient
 from lienthong.document.life_cycle import STATUS_CODES, State, StepOutcome, step
+from lienthong.document.messages import ProblemModel, Refused, decode_notice
+from lienthong.document.reasons import addressee_unknown
+from lienthong.edxml import Document, Profile, Status, decode, inspect
 from lienthong_cli.__main__ import app
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+VALUES = {
+    "me": "A01",
+    "text(about.sender)": "H01",
+    'text(about["document-id"])': "1",
+    "code": "01",
+    "at": "2026/11/20 08:09:10",
+}
+"""What stands in for the expressions in the example's status."""
 
 
 def rows(header: str) -> list[list[str]]:
@@ -95,6 +108,51 @@ def test_the_diagram_is_the_life_cycle() -> None:
             if result.outcome is StepOutcome.APPLIED and result.state is not state:
                 allowed.add((state.value, result.state.value, code))
     assert drawn == allowed
+
+
+def example(language: str, containing: str) -> str:
+    """Return the one code block in this language that contains a text."""
+    (found,) = (block for block in re.findall(rf"```{language}\n(.*?)\n```", README, re.DOTALL) if containing in block)
+    return str(found)
+
+
+def test_the_example_document_passes_the_strict_profile() -> None:
+    """Whoever copies the README's document sends one that nobody can object to, with a file that can be read."""
+    inspection = inspect(example("xml", "<edXML").encode(), profile=Profile.STRICT)
+    assert inspection.problems == inspection.warnings == ()
+    assert isinstance(inspection.message, Document)
+    assert inspection.message.attachments[0].content.decode() == "Kính gửi"
+
+
+def test_the_example_status_is_one() -> None:
+    """The status in the example of another language is edXML the exchange reads."""
+    template = re.findall(r"=> `(<\?xml.*?</edXML>)`;", example("js", "amqplib"), re.DOTALL)[0]
+    filled = re.sub(r"\$\{(.*?)\}(?=<)", lambda found: VALUES[found[1]], template)
+    status = decode(filled.encode())
+    assert isinstance(status, Status)
+    assert (status.sender.organ_id, status.response_for.organ_id, status.response_for.document_id) == (
+        "A01",
+        "H01",
+        "1",
+    )
+
+
+def test_the_example_refusal_is_one() -> None:
+    """The refusal in the README is what a refused document is answered with, field for field."""
+    shown = example("json", '"refusal"')
+    notice = decode_notice(shown.encode())
+    assert json.loads(shown) == notice.model_dump(mode="json")
+    assert isinstance(notice, Refused)
+    (problem,) = notice.problems
+    assert problem == ProblemModel.of(addressee_unknown("H99.99", 1))
+
+
+def test_the_example_in_python_knows_the_kit() -> None:
+    """Everything the README's program imports and calls is there."""
+    program = compile(example("python", "AgencyClient"), "README.md", "exec")
+    called = set(re.findall(r"agency\.(\w+)\(", example("python", "AgencyClient")))
+    assert "AgencyClient" in program.co_names
+    assert called <= set(dir(AgencyClient))
 
 
 @pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
