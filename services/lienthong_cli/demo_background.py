@@ -11,6 +11,7 @@ import sys
 import time
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel
@@ -29,7 +30,6 @@ from lienthong_cli.demo_report import print_supervision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from rich.console import Console
 
@@ -226,7 +226,8 @@ def _print_state(console: Console, state: State) -> None:
     for step, url in state.health.items():
         console.print(f"{step}: {url}/ready", soft_wrap=True)
     # Without an activated environment the bare name is not found.
-    command = "lienthong" if shutil.which("lienthong") else f"{os.path.relpath(sys.executable)} -m lienthong_cli"
+    beside = os.path.relpath(Path(sys.executable).with_name("lienthong"))
+    command = "lienthong" if shutil.which("lienthong") else beside
     console.print("\nHai cơ quan dành cho bạn / two agencies are yours:")
     for agency in state.agencies:
         console.print(
