@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import aio_pika
 import aiormq
@@ -14,6 +14,7 @@ from pamqp.exceptions import PAMQPException
 from yarl import URL
 
 from lienthong.bus.backoff import Backoff
+from lienthong.bus.readable import ReadableFrames
 from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
 
 if TYPE_CHECKING:
@@ -58,7 +59,10 @@ def describe(error: BaseException) -> str:
 
 
 class _CuttableTransport(TransportFactory):
-    """Opens the socket as the library would, and remembers it: a connection that hangs can only be ended from below."""
+    """Opens the socket as the library would, and remembers it: a connection that hangs can only be ended from below.
+
+    What is read from it can be decoded; see `ReadableFrames`.
+    """
 
     def __init__(self, *, secure: bool) -> None:
         self._factory: TransportFactory = TLSTransportFactory() if secure else TCPTransportFactory()
@@ -67,7 +71,7 @@ class _CuttableTransport(TransportFactory):
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await self._factory.create(url, **kwargs)
         self.transport = writer.transport
-        return reader, writer
+        return cast("asyncio.StreamReader", ReadableFrames(reader)), writer
 
 
 class Link:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +13,7 @@ from pamqp import commands
 
 from lienthong.bus.connection import Bus
 from lienthong.bus.errors import ConnectionLost, PublishForbidden, Unroutable
+from lienthong.bus.link import Link, addresses_of
 from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.testing.proxy import FaultyProxy
@@ -333,41 +333,24 @@ async def depth(vhost: str, queue: str) -> int:
         return (await channel.queue_declare(queue, passive=True)).message_count or 0
 
 
-async def test_a_message_the_client_cannot_decode_is_dead_lettered_alone(vhost: str) -> None:
-    """Properties that are no UTF-8 end the connection, not the exchange: the others get through."""
-    async with Bus(vhost, name="sender") as sender:
-        await sender.declare(lane("dead") + lane("ordinary", LIMITED))
-        await sender.publish_many(letters(3, prefix="a"))
-        await publish_raw(sender)
-        await sender.publish_many(letters(3, prefix="b"))
-    got: set[str] = set()
-    async with Bus(vhost, name="worker") as worker:
-        while len(got) < 6 or not await depth(vhost, "dead"):
-            with contextlib.suppress(ConnectionLost):
-                await worker.consume(["ordinary"], prefetch=200)
-                while batch := await worker.take(100, timeout=0.3):
-                    await worker.ack_through("ordinary", batch[-1].tag)
-                    got |= {str(message.message_id) for message in batch}
-    assert await depth(vhost, "dead") == 1
-    assert await depth(vhost, "ordinary") == 0
+async def test_properties_nobody_can_decode_do_not_end_the_connection(vhost: str, bus: Bus) -> None:
+    """A message whose properties are beyond the client library is taken without them, and its neighbours with it."""
 
+    class Strange(commands.Basic.Properties):
+        def marshal(self) -> bytes:
+            nested = b"V"
+            for _ in range(5000):
+                nested = b"A" + len(nested).to_bytes(4, "big") + nested
+            headers = b"\x01n" + nested
+            flags = self.flags["headers"] | self.flags["message_id"] | self.flags["timestamp"]
+            return flags.to_bytes(2, "big") + len(headers).to_bytes(4, "big") + headers + b"\x02\xff\xfe" + b"\xff" * 8
 
-async def publish_raw(bus: Bus) -> None:
-    """Publish a message whose ``message_id`` is no UTF-8, as another client may."""
-    channel = await bus._publishing.channel(confirms=False, within=SOON)
-    transport = bus._publishing._transport
-    assert transport is not None
-    marker = "WRONG-ID"
-    write = transport.write
-    transport.write = lambda data: write(bytes(data).replace(marker.encode(), b"\xff\xfe" * 4))  # type: ignore[method-assign]
-    try:
-        await channel.basic_publish(
-            b"x", exchange="in", routing_key="ordinary", properties=_properties(marker), wait=True
-        )
-    finally:
-        del transport.write
-    await channel.close()
-
-
-def _properties(message_id: str) -> commands.Basic.Properties:
-    return commands.Basic.Properties(message_id=message_id, delivery_mode=2)
+    await bus.consume(["ordinary"], prefetch=10)
+    link = Link(addresses_of(vhost), name="stranger", heartbeat_seconds=15)
+    channel = await link.channel(confirms=True, within=SOON)
+    await channel.basic_publish(b"strange", exchange="in", routing_key="ordinary", properties=Strange())
+    await link.close()
+    assert await bus.publish_many(letters(2)) == [None, None]
+    messages = await taken(bus, 3)
+    assert [message.body for message in messages] == [b"strange", b"x" * 10, b"x" * 10]
+    assert (messages[0].message_id, messages[0].headers, messages[0].delivery_count) == (None, {}, 0)
