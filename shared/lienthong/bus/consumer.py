@@ -297,7 +297,7 @@ def _incoming(queue: str, delivered: DeliveredMessage) -> Incoming:
         queue=queue,
         tag=deliver.delivery_tag,
         body=delivered.body,
-        message_id=properties.message_id or None,
+        message_id=_identity(properties.message_id),
         user_id=properties.user_id or None,
         routing_key=deliver.routing_key or "",
         headers=headers,
@@ -306,6 +306,11 @@ def _incoming(queue: str, delivered: DeliveredMessage) -> Incoming:
         delivery_count=_delivery_count(headers.get("x-delivery-count"), redelivered=bool(deliver.redelivered)),
         received_at=datetime.now(UTC),
     )
+
+
+def _identity(message_id: str | None) -> str | None:
+    # PostgreSQL has no place for NUL in a text: such an id could be kept nowhere.
+    return message_id if message_id and "\0" not in message_id else None
 
 
 def _delivery_count(header: object, *, redelivered: bool) -> int:

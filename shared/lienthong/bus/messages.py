@@ -20,10 +20,10 @@ class Incoming:
         queue: the queue it was taken from; acknowledging names it, since delivery tags count per channel.
         tag: AMQP's delivery tag on that queue's channel.
         body: the bytes.
-        message_id: the publisher's ``message_id``, None when absent or empty.
+        message_id: the publisher's ``message_id``, None when absent, empty, no UTF-8 or with a NUL in it.
         user_id: who published it, validated by the broker when present; None when absent.
         routing_key: the key it was published with.
-        headers: AMQP headers; values as the client library decodes them.
+        headers: AMQP headers; values as the client library decodes them, without those it cannot decode.
         content_type: its ``content_type``, None when absent.
         type: its ``type``, None when absent.
         delivery_count: how often it was delivered before without being settled (``x-delivery-count``).

@@ -33,12 +33,14 @@ RECEIVER_LOCKED = 23
 
 
 def message_id_missing() -> Problem:
-    """The AMQP property ``message_id`` is absent."""
+    """The AMQP property ``message_id`` is absent, or holds what no text can."""
     return Problem(
         "N.message_id",
         "",
-        "Thiếu thuộc tính AMQP message_id; hãy đặt một mã riêng cho mỗi lần gửi",
-        "The AMQP property message_id is missing; give every message an id of its own",
+        "Thiếu thuộc tính AMQP message_id (hoặc không phải UTF-8, hoặc có ký tự NUL); "
+        "hãy đặt một mã riêng cho mỗi lần gửi",
+        "The AMQP property message_id is missing (or is no UTF-8, or has a NUL in it); "
+        "give every message an id of its own",
         INVALID_FILE,
     )
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from lienthong import edxml
 from lienthong.document import reasons
+from lienthong.edxml.findings import excerpt
 from lienthong.ledger.rows import QuarantinedRow, SubmissionRow
 from lienthong.topology.names import Header
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from lienthong.errors import Problem
 
 __all__ = ["Attached", "Examined", "examine", "quarantined_row", "submission_key", "submission_row", "submitted_at"]
+
+
+DIGEST_LENGTH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +65,8 @@ def examine(message: Incoming, expected: Literal["document", "status"]) -> Exami
     if message.message_id is None:
         problems.append(reasons.message_id_missing())
     said = message.headers.get(Header.SHA256)
-    if said is not None and str(said).lower() != digest:
-        problems.append(reasons.content_digest_differs(str(said), digest))
+    if said is not None and not (isinstance(said, str) and said.lower() == digest):
+        problems.append(reasons.content_digest_differs(_shown(said), digest))
     found = edxml.inspect(message.body, warnings=False)
     problems += found.problems
     if found.message is not None and found.kind != expected:
@@ -92,7 +96,8 @@ def submission_row(message: Incoming, examined: Examined) -> SubmissionRow:
 
 def quarantined_row(message: Incoming, examined: Examined) -> QuarantinedRow:
     """Return the ledger's row of a message nobody can be answered for."""
-    facts = {"message_id": message.message_id, "routing_key": message.routing_key, "reason": examined.unanswerable}
+    key = _shown(message.routing_key)
+    facts = {"message_id": message.message_id, "routing_key": key, "reason": examined.unanswerable}
     return QuarantinedRow(examined.sha256, facts)
 
 
@@ -100,6 +105,13 @@ def submitted_at(message: Incoming) -> datetime:
     """Return when the sender says it submitted a message (header ``submitted-at``), else when it was received; UTC."""
     try:
         said = datetime.fromisoformat(str(message.headers[Header.SUBMITTED_AT]))
-    except (KeyError, ValueError):
+        return said.astimezone(UTC) if said.tzinfo else message.received_at
+    except (KeyError, ValueError, OverflowError):
         return message.received_at
-    return said.astimezone(UTC) if said.tzinfo else message.received_at
+
+
+def _shown(stranger: object) -> str:
+    # A header may hold anything of any size, and the ledger no NUL; a digest is shown whole.
+    if not isinstance(stranger, str):
+        return type(stranger).__name__
+    return stranger if len(stranger) <= DIGEST_LENGTH and stranger.isprintable() else excerpt(stranger)

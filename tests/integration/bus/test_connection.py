@@ -354,3 +354,11 @@ async def test_properties_nobody_can_decode_do_not_end_the_connection(vhost: str
     messages = await taken(bus, 3)
     assert [message.body for message in messages] == [b"strange", b"x" * 10, b"x" * 10]
     assert (messages[0].message_id, messages[0].headers, messages[0].delivery_count) == (None, {}, 0)
+
+
+async def test_an_id_that_can_be_kept_nowhere_is_none(bus: Bus) -> None:
+    """PostgreSQL keeps no NUL in a text, so an id with one is as good as missing."""
+    await bus.consume(["ordinary"], prefetch=10)
+    assert await bus.publish_many([Outgoing("in", "ordinary", "a\0b", b"x")]) == [None]
+    (message,) = await taken(bus, 1)
+    assert message.message_id is None

@@ -11,6 +11,7 @@ from tests.integration.workers.conftest import document, handle, ids, status, su
 from lienthong.document.messages import DocumentToVerify, NoticeToSend, Receipt, Refused
 from lienthong.edxml import Attachment, Business, BusinessType, OtherInfo
 from lienthong.ledger.rows import AgencyRow
+from lienthong.worker.submissions import submitted_at
 from lienthong_ingest.handler import IngestDocument
 
 if TYPE_CHECKING:
@@ -102,6 +103,8 @@ async def test_the_same_document_twice_in_a_batch_is_one(ingest: IngestDocument,
         (submitted(b"not xml"), "T.edXML"),
         (submitted(document(), message_id=None), "N.message_id"),
         (submitted(document(), **{"content-sha256": "0" * 64}), "M.content-sha256"),
+        (submitted(document(), **{"content-sha256": "a\0b"}), "M.content-sha256"),
+        (replace(submitted(document()), headers={"content-sha256": {"a": [1] * 1000}}), "M.content-sha256"),
         (submitted(document(), user="H23"), "Permission"),
         (submitted(document(sender="H23.1"), user="G22"), "Permission"),
         (submitted(document(sender="H98"), user="G22"), "M.MessageHeader.From.OrganId"),
@@ -116,6 +119,24 @@ async def test_what_is_refused(ingest: IngestDocument, ledger: Ledger, message: 
     assert codes(outcome) == [code]
     assert len(neighbour.outputs) == 2
     assert (await handle(ingest, ledger, message))[0].outputs == ()
+
+
+@pytest.mark.parametrize(
+    "said", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "yesterday", "2026-11-22T01:02:03", 7]
+)
+async def test_a_time_that_cannot_be_is_not_believed(ingest: IngestDocument, ledger: Ledger, said: object) -> None:
+    """A sender who says nonsense about when it submitted is taken to say nothing."""
+    message = replace(submitted(document()), headers={"submitted-at": said})
+    assert submitted_at(message) == message.received_at
+    (outcome,) = await handle(ingest, ledger, message)
+    assert receipt(outcome).document_id == "d1"
+
+
+@pytest.mark.parametrize("priority", [5, 40_000, 999_999_999])
+async def test_an_urgency_beyond_the_table_is_ordinary(ingest: IngestDocument, ledger: Ledger, priority: int) -> None:
+    """Whatever number stands in Priority, the document is received."""
+    (outcome,) = await handle(ingest, ledger, submitted(document(other=OtherInfo(priority=priority))))
+    assert outcome.outputs[0].routing_key == "signature-verify"
 
 
 async def test_an_agency_may_send_for_one_it_carries(ingest: IngestDocument, ledger: Ledger) -> None:
@@ -164,7 +185,7 @@ async def test_a_decision_is_recalled_when_the_directory_has_moved(ingest: Inges
 
 async def test_a_message_without_user_is_quarantined(ingest: IngestDocument, ledger: Ledger) -> None:
     """Nobody can be answered for it: it is put aside, and its neighbour goes through."""
-    nameless = replace(submitted(document()), user_id=None)
+    nameless = replace(submitted(document()), user_id=None, routing_key="a\0b")
     outcome, neighbour = await handle(ingest, ledger, nameless, submitted(document("d2"), message_id="m2"))
     (output,) = outcome.outputs
     assert (output.exchange, output.body) == ("quarantine", nameless.body)

@@ -52,7 +52,7 @@ with fact as (
            promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at
     from jsonb_to_recordset($1::jsonb) as r (
         document uuid, sender text, document_id text, business smallint, user_name text, message_id text, sha256 text,
-        size bigint, subject text, code text, promulgated_on date, type_name text, due_on date, priority smallint,
+        size bigint, subject text, code text, promulgated_on date, type_name text, due_on date, priority integer,
         lane text, addressees text[], submitted_at timestamptz, received_at timestamptz)
     order by document
     on conflict do nothing
