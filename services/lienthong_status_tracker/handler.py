@@ -11,7 +11,7 @@ from lienthong.document import reasons
 from lienthong.document.ids import derive
 from lienthong.document.life_cycle import STATE_NAMES, STATUS_CODES, State, step
 from lienthong.edxml import BusinessType
-from lienthong.errors import Problem
+from lienthong.errors import Problem, Unavailable
 from lienthong.ledger.rows import (
     Mark,
     RecordedStatus,
@@ -84,19 +84,30 @@ class TrackStatus:
             await self._store.put(message.body)
         return examined
 
-    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome]:
-        """Record each status once and change the deliveries it is about."""
+    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome | Unavailable]:
+        """Record each status once and change the deliveries it is about.
+
+        A status that overtook its document (13 may: the sender need not wait for anything) is tried again later.
+        """
         await unit.record_quarantined([quarantined_row(*item) for item in batch if item[1].unanswerable])
         reports, refusals = await self._sort(unit, batch)
-        locked = await unit.lock_reported_deliveries({(one.sender, one.document_id) for one in reports.values()})
-        applied, refused = await self._apply(unit, reports, locked)
+        about = {(one.sender, one.document_id) for one in reports.values()}
+        # Looked up before the deliveries: what is routed in between is then found there.
+        under_way = await unit.documents_under_way(about)
+        locked = await unit.lock_reported_deliveries(about)
+        under_way -= {(one.sender, one.document_id) for one in locked}
+        early = {index for index, one in reports.items() if (one.sender, one.document_id) in under_way}
+        timely = {index: report for index, report in reports.items() if index not in early}
+        applied, refused = await self._apply(unit, timely, locked)
         refusals |= refused
         answers = await refuse(unit, list(refusals.values()))
         users = {(one.document, one.addressee): one for one in locked}
-        outcomes = []
+        outcomes: list[Outcome | Unavailable] = []
         for index, (message, examined) in enumerate(batch):
             if examined.unanswerable:
                 outcomes.append(Outcome((quarantine(message, examined.sha256, examined.unanswerable),)))
+            elif index in early:
+                outcomes.append(Unavailable(f"document {reports[index].document_id} is not routed yet"))
             elif index in refusals:
                 outcomes.append(answers[refusals[index].refusal])
             else:
@@ -111,6 +122,7 @@ class TrackStatus:
             [submission_row(*item) for item in answerable.values() if item[0].message_id]
         )
         refused_before = await unit.refusals({_refusal(*item).refusal for item in answerable.values()})
+        recorded = {row.status: row for row in await unit.statuses({_key(item[0]) for item in answerable.values()})}
         reports: dict[int, Report] = {}
         refusals: dict[int, RefusalRow] = {}
         for index, (message, examined) in answerable.items():
@@ -118,6 +130,9 @@ class TrackStatus:
                 refusals[index] = _refusal(message, examined, reasons.message_id_reused(submission_key(message)[1]))
             elif examined.problems or _refusal(message, examined).refusal in refused_before:
                 refusals[index] = _refusal(message, examined)
+            elif (before := recorded.get(_key(message))) is not None:
+                # What was decided stays so, whatever the directory says now.
+                reports[index] = _recalled(message, examined, before)
             else:
                 report = _report(message, examined, unit.directory)
                 if isinstance(report, Report):
@@ -155,7 +170,13 @@ class TrackStatus:
                         changed[delivery.document, delivery.addressee] = after
                     recorded[report.key].append(
                         RecordedStatus(
-                            walked.status, walked.document, walked.addressee, walked.code, walked.outcome, None
+                            walked.status,
+                            walked.document,
+                            walked.addressee,
+                            walked.reporter,
+                            delivery.sender,
+                            walked.outcome,
+                            None,
                         )
                     )
             if all(row.outcome == "illegal" for row in recorded[report.key]):
@@ -173,17 +194,28 @@ def _report(message: Incoming, examined: Examined, directory: Directory) -> Repo
     reporter = directory.resolve(written)
     if reporter is None:
         return reasons.sender_not_registered(written)
-    user, message_id = submission_key(message)
+    user = message.user_id or ""
     if not directory.speaks_for(user, reporter):
         return reasons.sender_not_user(written, user)
     # Code 13 is reported by the sender of the document; ResponseFor then names the receiver it is taken back from.
     named = directory.resolve(status.response_for.organ_id)
     if named is None:
         return reasons.status_document_unknown(status.response_for.document_id, status.response_for.organ_id)
-    key = derive("status", user, message_id)
+    key = _key(message)
     if STATUS_CODES[status.status_code].by_sender:
         return Report(message, examined.sha256, status, key, reporter.code, reporter.code, receiver=named.code)
     return Report(message, examined.sha256, status, key, reporter.code, named.code)
+
+
+def _recalled(message: Incoming, examined: Examined, row: RecordedStatus) -> Report:
+    status = examined.status
+    assert status is not None, "a status that was recorded can be read"
+    receiver = row.addressee if STATUS_CODES[status.status_code].by_sender else None
+    return Report(message, examined.sha256, status, row.status, row.reporter, row.sender, receiver)
+
+
+def _key(message: Incoming) -> UUID:
+    return derive("status", *submission_key(message))
 
 
 def _deliveries(report: Report, locked: Iterable[ReportedDelivery]) -> list[ReportedDelivery] | Problem:

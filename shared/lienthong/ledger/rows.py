@@ -239,12 +239,13 @@ class StatusRow:
 
 @dataclass(frozen=True, slots=True)
 class RecordedStatus:
-    """A status as the ledger holds it."""
+    """A status as the ledger holds it, at one delivery; `sender` is the document's."""
 
     status: UUID
     document: UUID
     addressee: str
-    code: str
+    reporter: str
+    sender: str
     outcome: Literal["applied", "repeated", "illegal"]
     forwarded_at: datetime | None
 

@@ -133,6 +133,16 @@ class Unit:
             found[delivery.document].deliveries.append(delivery)
         return found
 
+    async def documents_under_way(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Return those of these (sender, DocumentId) that are received and not routed yet."""
+        ordered = sorted(keys)
+        found = await self._connection.fetch(
+            statement("documents_under_way"),
+            [sender for sender, _ in ordered],
+            [document_id for _, document_id in ordered],
+        )
+        return {(row["sender"], row["document_id"]) for row in found}
+
     async def lock_reported_deliveries(self, keys: Collection[tuple[str, str]]) -> list[ReportedDelivery]:
         """Return the deliveries of these (sender, DocumentId), locked, whatever their business type."""
         ordered = sorted(keys)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lienthong.bus.messages import Incoming, Outgoing
+    from lienthong.errors import Unavailable
     from lienthong.ledger.rows import Mark
     from lienthong.ledger.unit import Unit
     from lienthong.topology.names import Step
@@ -50,9 +51,10 @@ class Handler(Protocol[DecisionT]):
         """
         ...
 
-    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, DecisionT]]) -> Sequence[Outcome]:
+    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, DecisionT]]) -> Sequence[Outcome | Unavailable]:
         """Record a batch in one transaction and return an outcome for each input, in order.
 
+        `Unavailable` in place of an outcome sends that one message up the retry ladder; nothing is recorded of it.
         Recording twice changes nothing: what was recorded before is recalled, and published again unless it is
         marked forwarded.
         """

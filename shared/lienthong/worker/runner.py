@@ -231,7 +231,7 @@ class Runner(Generic[DecisionT]):
             half = len(batch) // 2
             return await self._record_isolating(batch[:half]) + await self._record_isolating(batch[half:])
 
-    async def _transact(self, batch: Sequence[tuple[Incoming, DecisionT]]) -> Sequence[Outcome]:
+    async def _transact(self, batch: Sequence[tuple[Incoming, DecisionT]]) -> Sequence[Outcome | Unavailable]:
         marks = self._settled.marks
         async with self._ledger.transaction() as unit:
             if marks:

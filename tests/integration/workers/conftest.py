@@ -12,6 +12,7 @@ import pytest_asyncio
 
 from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.edxml import Document, Organization, ResponseFor, Status, encode
+from lienthong.errors import Unavailable
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.rows import AgencyRow
 from lienthong.payload import FolderStore
@@ -82,10 +83,19 @@ def handed_on(output: Outgoing) -> Incoming:
 
 
 async def handle(handler: Handler[Any], ledger: Ledger, *messages: Incoming, mark: bool = True) -> list[Outcome]:
-    """Do what the runner does with a batch: decide, record, and mark it forwarded when told so."""
+    """Do what the runner does with a batch: decide, record, and mark it forwarded when told so.
+
+    Raises:
+        Unavailable: a message is to be tried again later; the others are recorded.
+    """
     decided = [(message, await handler.decide(message)) for message in messages]
+    outcomes = []
     async with ledger.transaction() as unit:
-        outcomes = list(await handler.record(unit, decided))
+        recorded = await handler.record(unit, decided)
+    for one in recorded:
+        if isinstance(one, Unavailable):
+            raise one
+        outcomes.append(one)
     if mark:
         async with ledger.transaction() as unit:
             await unit.mark_forwarded([(one.mark, datetime.now(UTC)) for one in outcomes if one.mark])

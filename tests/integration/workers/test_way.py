@@ -10,6 +10,7 @@ from tests.integration.workers.conftest import document, handed_on, handle, ids,
 
 from lienthong.document.messages import Delivered, NoticeToSend, Refused, decode_notice
 from lienthong.edxml import Business, BusinessType, OtherInfo
+from lienthong.errors import Unavailable
 from lienthong.ledger.rows import AgencyRow
 from lienthong_ingest.handler import IngestDocument
 from lienthong_notifier.handler import SendNotice
@@ -251,4 +252,53 @@ async def test_the_verdict_says_that_nothing_is_judged_yet(exchange: Exchange, d
     connection = await asyncpg.connect(database)
     row = await connection.fetchrow("select verdict, reason, grounds->>'authenticated_user' as who from verification")
     assert tuple(row or ()) == ("indeterminate", "NO_SIGNATURE_PROFILE", "G22")
+    await connection.close()
+
+
+async def test_a_status_of_a_document_and_its_update_is_recorded_at_both(exchange: Exchange, database: str) -> None:
+    """An update may carry the DocumentId of what it updates: each delivery has its own status, also when recalled."""
+    await exchange.deliver(submitted(document()))
+    await exchange.deliver(submitted(document(business=Business(BusinessType.UPDATE)), message_id="m2"))
+    first = await exchange.report(reported("01"), mark=False)
+    assert len({output.headers["document"] for output in first[0].outputs}) == 2
+    again = await exchange.report(reported("01"))
+    assert sorted(ids(again)[0]) == sorted(ids(first)[0])
+    connection = await asyncpg.connect(database)
+    assert await connection.fetchval("select count(*) from status") == 2
+    assert await connection.fetchval("select count(*) from entry where kind = 'StatusReported'") == 2
+    await connection.close()
+
+
+async def test_a_take_back_that_overtakes_its_document_waits_for_it(exchange: Exchange, ledger: Ledger) -> None:
+    """As long as the document is on its way the sender's 13 is tried again later, and applied when it is there."""
+    task = await exchange.to_router(submitted(document()))
+    asked = reported("13", reporter="G22", owner="H23")
+    other = reported("13", 2, reporter="G22", owner="H23", document_id="d9")
+    with pytest.raises(Unavailable, match="d1 is not routed yet"):
+        await exchange.report(asked, other, mark=False)
+    (unknown,) = await exchange.report(other)
+    assert refusal(unknown.outputs).problems[0].code == "M.MessageHeader.ResponseFor.DocumentId"
+    await handle(exchange.router, ledger, *task)
+    (late,) = await exchange.report(asked)
+    assert late.outputs[0].routing_key == "from.H23.to.G22.13"
+
+
+async def test_a_recorded_status_is_told_when_the_directory_has_moved(exchange: Exchange, ledger: Ledger) -> None:
+    """What was applied stays applied and reaches the sender, whatever the directory says by then."""
+    await exchange.deliver(submitted(document(to=("H23.1",))))
+    message = submitted(status("01", reporter="H23.1"), user="H23", message_id="x")
+    first = await exchange.report(message, mark=False)
+    await ledger.register([AgencyRow("H23.1", "Sở", stage="suspended")])
+    again = await exchange.report(message)
+    assert again[0].outputs == first[0].outputs != ()
+
+
+async def test_what_causes_nothing_does_not_wait_to_be_forwarded(exchange: Exchange, database: str) -> None:
+    """Only what is still to leave has no time of forwarding: repeated and illegal statuses and refused routings do."""
+    await exchange.deliver(submitted(document()))
+    await exchange.report(reported("01"), reported("01", 2), reported("06"))
+    await exchange.deliver(submitted(document("d2", to=("H98",)), message_id="m2"))
+    connection = await asyncpg.connect(database)
+    for table in ("document", "verification", "routing", "status", "refusal"):
+        assert await connection.fetchval(f"select count(*) from {table} where forwarded_at is null") == 0, table
     await connection.close()

@@ -131,8 +131,9 @@ select document, verdict, forwarded_at from verification where document = any ($
 
 -- name: insert_routings
 with fact as (
-    insert into routing (document, outcome)
-    select document, outcome
+    insert into routing (document, outcome, forwarded_at)
+    -- What is refused leaves as a refusal, which has a mark of its own.
+    select document, outcome, case outcome when 'refused' then now() end
     from jsonb_to_recordset($1::jsonb) as r (document uuid, outcome text)
     order by document
     on conflict do nothing
@@ -158,6 +159,12 @@ from delivery
 where document = any ($1::uuid[])
 order by document, addressee
 
+-- name: documents_under_way
+select distinct d.sender, d.document_id
+from document d
+join unnest($1::text[], $2::text[]) as k (sender, document_id) using (sender, document_id)
+where not exists (select from routing r where r.document = d.document)
+
 -- name: lock_reported_deliveries
 select d.document, d.addressee, d.carrier, d.state, d.take_back, doc.document_id, doc.sender, doc.user_name, doc.business
 from delivery d
@@ -168,19 +175,24 @@ order by d.document, d.addressee
 for update of d
 
 -- name: recall_statuses
-select status, document, addressee, code, outcome, forwarded_at from status where status = any ($1::uuid[])
+select status, document, addressee, s.reporter, d.sender, outcome, s.forwarded_at
+from status s
+join document d using (document)
+where status = any ($1::uuid[])
+order by status, document, addressee
 
 -- name: insert_statuses
 with fact as (
     insert into status (status, document, addressee, reporter, user_name, message_id, sha256, code, description,
-                        outcome, state_before, state_after, reported_at, received_at)
+                        outcome, state_before, state_after, reported_at, received_at, forwarded_at)
+    -- Only what was applied is told to the sender.
     select status, document, addressee, reporter, user_name, message_id, sha256, code, description,
-           outcome, state_before, state_after, reported_at, received_at
+           outcome, state_before, state_after, reported_at, received_at, case when outcome <> 'applied' then now() end
     from jsonb_to_recordset($1::jsonb) as r (
         status uuid, document uuid, addressee text, reporter text, user_name text, message_id text, sha256 text,
         code text, description text, outcome text, state_before text, state_after text, reported_at timestamptz,
         received_at timestamptz)
-    order by status, addressee
+    order by status, document, addressee
     on conflict do nothing
     returning *
 )
