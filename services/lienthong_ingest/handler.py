@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from lienthong import edxml
-    from lienthong.bus.messages import Incoming
+    from lienthong.bus.messages import Incoming, Outgoing
     from lienthong.ledger.directory import Directory
     from lienthong.ledger.unit import Unit
     from lienthong.payload import PayloadStore
@@ -177,29 +177,38 @@ def _forward(message: Incoming, document: RecordedDocument) -> Outcome:
     forwarded = document.forwarded_at is not None
     if first and forwarded:
         return Outcome()
+    original = _receipt(document, document.user_name, document.message_id, repeated=False)
+    own = original if first else _receipt(document, *submission_key(message), repeated=True)
+    # A document recorded by another message goes no further only once that message's outputs have left: until then
+    # its input may be dead-lettered, and this one is all that is left to carry it on.
+    if forwarded:
+        return Outcome((own,))
+    verify = DocumentToVerify(
+        document=document.document, sha256=document.sha256, user=document.user_name, lane=Lane(document.lane)
+    )
+    # The mark also ends what the first message has to say, so its receipt leaves before: twice is told once.
+    receipts = (own,) if first else (original, own)
+    return Outcome((to_signature_verify(verify), *receipts), Mark("document", document.document))
+
+
+def _receipt(document: RecordedDocument, user: str, message_id: str, *, repeated: bool) -> Outgoing:
     receipt = Receipt(
-        submission_message_id=message.message_id or "",
+        submission_message_id=message_id,
         document=document.document,
         document_id=document.document_id,
         sha256=document.sha256,
         received_at=document.received_at,
-        repeated=not first,
+        repeated=repeated,
     )
-    notice = NoticeToSend(
-        notice_id=derive("receipt", message.user_id, message.message_id),
-        agency=message.user_id or "",
-        document=document.document,
-        notice=receipt,
-        caused_at=document.received_at,
+    return to_notifier(
+        NoticeToSend(
+            notice_id=derive("receipt", user, message_id),
+            agency=user,
+            document=document.document,
+            notice=receipt,
+            caused_at=document.received_at,
+        )
     )
-    # A document recorded by another message goes no further only once that message's outputs have left: until then
-    # its input may be dead-lettered, and this one is all that is left to carry it on.
-    if forwarded:
-        return Outcome((to_notifier(notice),))
-    verify = DocumentToVerify(
-        document=document.document, sha256=document.sha256, user=document.user_name, lane=Lane(document.lane)
-    )
-    return Outcome((to_signature_verify(verify), to_notifier(notice)), Mark("document", document.document))
 
 
 def _refusal(message: Incoming, examined: Examined, *problems: Problem) -> RefusalRow:

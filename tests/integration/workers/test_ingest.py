@@ -86,6 +86,15 @@ async def test_a_document_that_never_left_is_carried_by_its_repetition(ingest: I
     assert second.outputs[0].message_id == first.outputs[0].message_id
 
 
+async def test_every_submission_gets_its_receipt(ingest: IngestDocument, ledger: Ledger) -> None:
+    """Whoever carries a document on carries its first receipt, too: the first message finds it marked by then."""
+    (first,) = await handle(ingest, ledger, submitted(document()), mark=False)
+    (second,) = await handle(ingest, ledger, submitted(document(), message_id="m2"))
+    assert (await handle(ingest, ledger, submitted(document())))[0].outputs == ()
+    assert first.outputs[-1] in second.outputs
+    assert receipt(second).submission_message_id == "m2"
+
+
 async def test_the_same_document_twice_in_a_batch_is_one(ingest: IngestDocument, ledger: Ledger) -> None:
     """Sixteen messages with one document in one batch make one document and sixteen receipts that say the same."""
     batch = [submitted(document(), message_id=f"m{number}") for number in range(16)]
