@@ -52,9 +52,12 @@ class VerifySignature:
             }
             rows[task.document] = VerificationRow(task.document, "indeterminate", NO_PROFILE, grounds)
         forwarded = await unit.record_verifications(list(rows.values()))
-        return [Outcome() if forwarded[task.document] else _forward(task) for _, task in batch]
+        return [
+            Outcome() if forwarded[task.document] else _forward(task, documents[task.document].size)
+            for _, task in batch
+        ]
 
 
-def _forward(task: DocumentToVerify) -> Outcome:
+def _forward(task: DocumentToVerify, size: int) -> Outcome:
     route = DocumentToRoute(document=task.document, sha256=task.sha256)
-    return Outcome((to_router(route, task.lane),), Mark("verification", task.document))
+    return Outcome((to_router(route, task.lane, size),), Mark("verification", task.document))

@@ -7,7 +7,8 @@ it again. Nothing is consumed again behind the caller's back.
 A message that kills the process must not take its neighbours to the delivery limit with it. Redelivered messages are
 therefore taken in halves, down to singles, by how often they came back; and so few are prefetched: a consumer starts
 with one message, and gets its whole prefetch only when that one is fresh (returned messages come back to the head).
-Large messages are prefetched in small numbers too, for RabbitMQ knows no prefetch in bytes.
+Large messages are prefetched in small numbers too, for RabbitMQ knows no prefetch in bytes; when many of them follow
+small ones at once, the connection is given up before memory is, and they come again in small numbers.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from lienthong.bus.errors import ConnectionLost
 from lienthong.bus.link import BROKER_TROUBLE, describe
 from lienthong.bus.messages import Incoming
 from lienthong.errors import Unavailable
+from lienthong.topology.names import WORK, Header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,11 +45,16 @@ PREFETCH_BYTES = 256 * 1024 * 1024
 """What the prefetched messages of one queue may weigh, were all of them like the largest one seen."""
 
 
+BATCH_BYTES = 128 * 1024 * 1024
+"""What a batch may weigh, payloads included; one message may weigh more."""
+
+
 def fill(lanes: Sequence[deque[Incoming]], limit: int) -> list[Incoming]:
     """Take a batch from the front of lanes.
 
     The first lane is served first, but a quarter of the batch is kept for the others when they hold something. A
-    message that came back ``n`` times allows a batch of ``limit / 2**n`` only, and of one in the end.
+    message that came back ``n`` times allows a batch of ``limit / 2**n`` only, and of one in the end. Nothing is added
+    that would make it weigh more than `BATCH_BYTES`.
 
     Args:
         lanes: waiting messages, first lane first; what is taken is removed.
@@ -55,12 +62,16 @@ def fill(lanes: Sequence[deque[Incoming]], limit: int) -> list[Incoming]:
     """
     batch: list[Incoming] = []
     allowed = limit
+    weight = 0
     kept = min(limit // 4, sum(map(len, lanes[1:])))
     for position, lane in enumerate(lanes):
         while lane:
             room = min(allowed, max(1, limit >> min(lane[0].delivery_count, MOST_HALVINGS)))
             if len(batch) >= (room if position else max(1, room - kept)):
                 break
+            weight += lane[0].weight
+            if batch and weight > BATCH_BYTES:
+                return batch
             allowed = room
             batch.append(lane.popleft())
     return batch
@@ -85,6 +96,7 @@ class _Lane:
         self.queue = queue
         self.channel = channel
         self.waiting: deque[Incoming] = deque()
+        self.waiting_bytes = 0
         self.last_tag = 0
         self.overlooked = False
         self._consumer = consumer
@@ -101,6 +113,11 @@ class _Lane:
             consuming = await self.channel.basic_consume(self.queue, self._receive)
         self._consumer_tag = consuming.consumer_tag
         self._prefetch = count
+
+    def clear(self) -> None:
+        """Forget what waits."""
+        self.waiting.clear()
+        self.waiting_bytes = 0
 
     async def cancel(self) -> None:
         """Stop deliveries; returns when the last one is in."""
@@ -126,7 +143,14 @@ class _Lane:
             self._consumer.lose(f"delivery tags of {self.queue} jump from {self.last_tag} to {message.tag}", self)
             return
         self.last_tag = message.tag
+        if not self._consumer.holds(self):
+            # Nobody will take it any more; the broker sends it again.
+            return
         self.waiting.append(message)
+        self.waiting_bytes += len(message.body)
+        if self.waiting_bytes > 2 * PREFETCH_BYTES:
+            self._consumer.lose(f"more bytes of {self.queue} at once than fit", self)
+            return
         self._consumer.wake()
 
     def _on_closed(self, closing: asyncio.Future[Any]) -> None:
@@ -217,6 +241,8 @@ class Consumer:
         # A redelivered message that asks for a small batch would never be reached behind a busy first lane.
         lanes = sorted(self._lanes.values(), key=lambda lane: not lane.overlooked)
         batch = fill([lane.waiting for lane in lanes], limit)
+        for message in batch:
+            self._lanes[message.queue].waiting_bytes -= len(message.body)
         served = {message.queue for message in batch}
         for lane in lanes:
             lane.overlooked = bool(lane.waiting) and lane.queue not in served
@@ -252,10 +278,14 @@ class Consumer:
             async with asyncio.timeout(RPC_SECONDS):
                 for lane in self._lanes.values() if self._lost is None else ():
                     await lane.cancel()
-                    lane.waiting.clear()
+                    lane.clear()
         except BROKER_TROUBLE as error:
             # The broker takes everything back when the connection ends.
             self.lose(describe(error))
+
+    def holds(self, lane: _Lane) -> bool:
+        """Tell whether what this lane brings can still be taken."""
+        return self._lost is None and self._lanes.get(lane.queue) is lane
 
     def wake(self) -> None:
         """Let `take` look again."""
@@ -266,7 +296,7 @@ class Consumer:
         if self._lost is None and (lane is None or self._lanes.get(lane.queue) is lane):
             self._lost = reason
             for each in self._lanes.values():
-                each.waiting.clear()
+                each.clear()
             self._wake.set()
 
     def _check(self) -> None:
@@ -305,12 +335,17 @@ def _incoming(queue: str, delivered: DeliveredMessage) -> Incoming:
         type=properties.message_type or None,
         delivery_count=_delivery_count(headers.get("x-delivery-count"), redelivered=bool(deliver.redelivered)),
         received_at=datetime.now(UTC),
+        payload_bytes=_payload_bytes(headers.get(Header.PAYLOAD_BYTES)) if deliver.exchange == WORK else 0,
     )
 
 
 def _identity(message_id: str | None) -> str | None:
     # PostgreSQL has no place for NUL in a text: such an id could be kept nowhere.
     return message_id if message_id and "\0" not in message_id else None
+
+
+def _payload_bytes(header: object) -> int:
+    return max(0, header) if isinstance(header, int) else 0
 
 
 def _delivery_count(header: object, *, redelivered: bool) -> int:

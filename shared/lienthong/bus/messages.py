@@ -28,6 +28,7 @@ class Incoming:
         type: its ``type``, None when absent.
         delivery_count: how often it was delivered before without being settled (``x-delivery-count``).
         received_at: when this process took it, UTC.
+        payload_bytes: how large the payload is that it stands for, where our own workers say so; else 0.
     """
 
     queue: str
@@ -41,6 +42,12 @@ class Incoming:
     type: str | None
     delivery_count: int
     received_at: datetime
+    payload_bytes: int = 0
+
+    @property
+    def weight(self) -> int:
+        """How many bytes handling it takes: its own, or those of its payload."""
+        return max(len(self.body), self.payload_bytes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,7 @@ class Header(StrEnum):
     BUSINESS = "business"
     STATUS_CODE = "status-code"
     SUBJECT_TO = "addressees"
+    PAYLOAD_BYTES = "payload-bytes"
     ATTEMPT = "attempt"
     REASON = "reason"
 

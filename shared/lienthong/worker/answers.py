@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import structlog
@@ -34,9 +35,10 @@ def to_signature_verify(message: DocumentToVerify) -> Outgoing:
     return _work(Step.SIGNATURE_VERIFY, message.lane, message.document, message.encode())
 
 
-def to_router(message: DocumentToRoute, lane: Lane) -> Outgoing:
-    """Return what asks the router to deliver a document."""
-    return _work(Step.ROUTER, lane, message.document, message.encode())
+def to_router(message: DocumentToRoute, lane: Lane, payload_bytes: int) -> Outgoing:
+    """Return what asks the router to deliver a document; it takes fewer at once of those with a large payload."""
+    routed = _work(Step.ROUTER, lane, message.document, message.encode())
+    return replace(routed, headers={Header.PAYLOAD_BYTES: payload_bytes})
 
 
 def to_notifier(message: NoticeToSend) -> Outgoing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 from pamqp import commands
 
+from lienthong.bus import consumer
 from lienthong.bus.connection import Bus
 from lienthong.bus.errors import ConnectionLost, PublishForbidden, Unroutable
 from lienthong.bus.link import Link, addresses_of
@@ -362,3 +364,29 @@ async def test_an_id_that_can_be_kept_nowhere_is_none(bus: Bus) -> None:
     assert await bus.publish_many([Outgoing("in", "ordinary", "a\0b", b"x")]) == [None]
     (message,) = await taken(bus, 1)
     assert message.message_id is None
+
+
+async def test_large_messages_behind_a_small_one_do_not_all_come_at_once(
+    bus: Bus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many large messages wait, only so many bytes of them are held; all of them arrive in the end."""
+    monkeypatch.setattr(consumer, "PREFETCH_BYTES", 500_000)
+    assert set(await bus.publish_many(letters(1) + letters(40, prefix="large", size=100_000))) == {None}
+    await bus.consume(["ordinary"], prefetch=200)
+    (small,) = await bus.take(1, timeout=SOON)
+    await bus.ack_through("ordinary", small.tag)
+    await until(lambda: not bus.connected or bus.waiting == 40)
+    assert bus.waiting < 10
+    assert {f"large{number}" for number in range(40)} == await distinct_over_losses(bus)
+
+
+async def distinct_over_losses(bus: Bus) -> set[str | None]:
+    """Take and acknowledge from ``ordinary`` until it is empty, beginning again when what was taken is void."""
+    got: set[str | None] = set()
+    while True:
+        with contextlib.suppress(ConnectionLost):
+            await bus.consume(["ordinary"], prefetch=200)
+            while batch := await bus.take(100, timeout=1.0):
+                await bus.ack_through("ordinary", batch[-1].tag)
+                got |= {message.message_id for message in batch}
+            return got

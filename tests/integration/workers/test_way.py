@@ -104,6 +104,13 @@ async def test_the_payload_is_delivered_unaltered(exchange: Exchange, ledger: Le
     assert (outcome.outputs[0].body, outcome.outputs[0].priority) == (message.body, 9)
 
 
+async def test_the_router_is_told_how_large_a_payload_is(exchange: Exchange) -> None:
+    """The task is small whatever the document weighs, so its weight travels with it."""
+    message = submitted(document())
+    (task,) = await exchange.to_router(message)
+    assert task.headers["payload-bytes"] == len(message.body) > len(task.body)
+
+
 async def test_routing_again_changes_nothing(exchange: Exchange, ledger: Ledger) -> None:
     """A redelivered document is published again with the same id until it is marked, then no more."""
     (task,) = await exchange.to_router(submitted(document()))

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lienthong.bus.connection import Bus
-from lienthong.bus.consumer import PREFETCH_BYTES, fill, room
+from lienthong.bus.consumer import BATCH_BYTES, PREFETCH_BYTES, fill, room
 from lienthong.bus.messages import Incoming
 from lienthong.errors import MisconfiguredError
 
@@ -65,6 +65,14 @@ def test_large_messages_are_prefetched_in_small_numbers() -> None:
     (small,) = waiting("ordinary", 0)
     assert room(200, [small, replace(small, body=bytes(PREFETCH_BYTES // 5))]) == 5
     assert room(200, [replace(small, body=bytes(PREFETCH_BYTES + 1))]) == 1
+
+
+def test_a_batch_is_bounded_in_bytes() -> None:
+    """Payloads that a batch stands for weigh as bodies do; what is too large for any batch is taken alone."""
+    lane = waiting("ordinary", *[0] * 6)
+    weights = [BATCH_BYTES // 2, BATCH_BYTES // 2, 1, BATCH_BYTES * 2, 0, 0]
+    lane = deque(replace(message, payload_bytes=weight) for message, weight in zip(lane, weights, strict=True))
+    assert [len(fill([lane], 100)) for _ in range(4)] == [2, 1, 1, 2]
 
 
 @given(
