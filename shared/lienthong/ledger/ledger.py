@@ -22,7 +22,7 @@ __all__ = ["Ledger", "translated"]
 CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 60
 
-# What passes by itself: the server is away, restarting or full, or two transactions met.
+# What passes by itself: the server is away, restarting, full or a standby, its disk fails, or two transactions met.
 _PASSING = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
@@ -31,15 +31,16 @@ _PASSING = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.PostgresSystemError,
     OSError,
     TimeoutError,
 )
-# What only an operator can mend.
+# What only an operator can mend: no message is to blame when a table, a column or a right is missing.
 _LASTING = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
-    asyncpg.UndefinedTableError,
-    asyncpg.InsufficientPrivilegeError,
+    asyncpg.SyntaxOrAccessError,
 )
 
 

@@ -20,6 +20,7 @@ __all__ = ["Migration", "migrate", "migrations"]
 
 _NAME = re.compile(r"(\d{4})_(pre|post)_\w+\.sql")
 _LOCK = 28_2018
+MONTHS_AHEAD = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def migrations() -> list[Migration]:
 
 
 async def migrate(url: str) -> list[str]:
-    """Apply what has not been applied yet, each file in a transaction of its own.
+    """Apply what has not been applied yet, each file in a transaction of its own, and make the next months' partitions.
 
     Args:
         url: address of the database; its user must be allowed to create tables and roles.
@@ -92,4 +93,6 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
             await connection.execute(
                 "insert into schema_migration (name, digest) values ($1, $2)", migration.name, migration.digest
             )
+    # Every time, not by a file: the months go on when the schema does not.
+    await connection.execute("select make_entry_partitions($1)", MONTHS_AHEAD)
     return [migration.name for migration in fresh]

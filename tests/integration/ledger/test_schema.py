@@ -34,6 +34,17 @@ async def test_migrating_twice_changes_nothing(database: str) -> None:
     assert await migrate(database) == []
 
 
+async def test_migrating_again_makes_the_partitions_of_the_coming_months(database: str) -> None:
+    """The ledger of an exchange that is never upgraded does not run out of months either."""
+    connection = await asyncpg.connect(database)
+    last = "select max(relid::regclass::text) from pg_partition_tree('entry') where relid::regclass::text ~ '[0-9]'"
+    before = await connection.fetchval(last)
+    await connection.execute(f"drop table {before}")
+    await migrate(database)
+    assert await connection.fetchval(last) == before
+    await connection.close()
+
+
 async def test_a_migration_changed_afterwards_is_found_out(database: str) -> None:
     """A file that was changed after it had been applied stops the migration with its name."""
     connection = await asyncpg.connect(database)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
-from typing import TYPE_CHECKING
 from uuid import UUID
 
 import asyncpg
@@ -13,6 +12,8 @@ import pytest
 from tests.integration.ledger.conftest import NOW, document_row
 
 from lienthong.document.ids import derive
+from lienthong.errors import MisconfiguredError, Unavailable
+from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.rows import (
     AttachmentRow,
     DeliveryRow,
@@ -24,9 +25,6 @@ from lienthong.ledger.rows import (
     SubmissionRow,
     VerificationRow,
 )
-
-if TYPE_CHECKING:
-    from lienthong.ledger.ledger import Ledger
 
 
 async def count(database: str, sql: str) -> int:
@@ -131,6 +129,30 @@ async def test_a_failed_transaction_leaves_nothing(ledger: Ledger, database: str
         await fail()
     assert await count(database, "select count(*) from document") == 0
     assert await count(database, "select count(*) from entry") == 0
+
+
+async def test_a_standby_is_waited_for(database: str) -> None:
+    """After a failover the ledger may be read only for a while: that is no message's fault."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "alter database " + database.rpartition("/")[2] + " set default_transaction_read_only = on"
+    )
+    await connection.close()
+    standby = await Ledger.connect(database)
+    with pytest.raises(Unavailable, match="ReadOnly"):
+        async with standby.transaction() as unit:
+            await unit.record_documents([document_row()], [])
+    await standby.close()
+
+
+async def test_an_older_schema_is_the_operators_to_mend(ledger: Ledger, database: str) -> None:
+    """A missing column stops the worker; it must not send every message to the dead letters."""
+    connection = await asyncpg.connect(database)
+    await connection.execute("alter table document drop column type_name")
+    await connection.close()
+    with pytest.raises(MisconfiguredError, match="migrate"):
+        async with ledger.transaction() as unit:
+            await unit.record_documents([document_row()], [])
 
 
 async def test_batches_in_any_order_do_not_deadlock(ledger: Ledger, database: str) -> None:
