@@ -43,6 +43,8 @@ WINDOW = 200
 LARGE_BYTES = 1024 * 1024
 LARGE_WINDOW = 4
 """Most messages above `LARGE_BYTES` in flight: the client library buffers what the socket does not take."""
+SLOWEST_BYTES_PER_SECOND = 128 * 1024
+"""The slowest line (1 Mbit/s) that a large message still gets through: its time limits grow with its size."""
 PERSISTENT = 2
 
 _FORBIDDEN = (aiormq.ChannelAccessRefused, aiormq.ChannelNotFoundEntity, aiormq.ChannelPreconditionFailed)
@@ -85,13 +87,14 @@ class Publisher:
 
     async def _settle(self, message: Outgoing) -> Exception | None:
         loop = asyncio.get_running_loop()
-        deadline = loop.time() + self._give_up_seconds
+        on_the_line = len(message.body) / SLOWEST_BYTES_PER_SECOND
+        deadline = loop.time() + self._give_up_seconds + on_the_line
         backoff = Backoff()
         outlet = self._pipeline
         trouble: Exception = TimeoutError("no time left")
         while (remaining := deadline - loop.time()) > 0:
             try:
-                await self._attempt(outlet, message, min(remaining, self._confirm_seconds))
+                await self._attempt(outlet, message, min(remaining, self._confirm_seconds + on_the_line))
             except aiormq.PublishError:
                 return Unroutable(f"no queue takes {message.routing_key!r} from exchange {message.exchange!r}")
             except _FORBIDDEN as error:

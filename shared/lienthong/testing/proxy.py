@@ -31,6 +31,7 @@ class FaultyProxy:
         self._flowing.set()
         self._refusing = False
         self._allowance: int | None = None
+        self._rate: float | None = None
         self.accepted = 0
         """Connections so far."""
         self.url = ""
@@ -61,6 +62,10 @@ class FaultyProxy:
     def cut_after(self, size: int) -> None:
         """Reset every connection once clients have sent this many more bytes."""
         self._allowance = size
+
+    def slow_down(self, bytes_per_second: float) -> None:
+        """Let what clients send through no faster than this from now on."""
+        self._rate = bytes_per_second
 
     def swallow(self) -> None:
         """Let nothing through in either direction from now on, and tell nobody."""
@@ -95,6 +100,8 @@ class FaultyProxy:
         with contextlib.suppress(OSError):
             while chunk := await reader.read(CHUNK_BYTES):
                 await self._flowing.wait()
+                if limited and self._rate is not None:
+                    await asyncio.sleep(len(chunk) / self._rate)
                 writer.write(chunk)
                 await writer.drain()
                 if limited and self._allowance is not None:

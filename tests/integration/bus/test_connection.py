@@ -194,6 +194,18 @@ async def test_a_broker_that_stays_silent_is_unavailable_and_comes_back(vhost: s
                 pass
 
 
+async def test_a_large_message_gets_through_a_slow_line(vhost: str) -> None:
+    """The time limits grow with the size: on 2 Mbit/s a message of 1 MB takes four times what a small one may."""
+    async with (
+        FaultyProxy(vhost) as proxy,
+        Bus(proxy.url, name="test", confirm_seconds=1.0, give_up_seconds=2.0) as bus,
+    ):
+        await bus.declare(lane("ordinary"))
+        proxy.slow_down(250_000)
+        assert await bus.publish_many(letters(1, size=1_000_000)) == [None]
+        assert proxy.accepted == 1
+
+
 async def test_the_next_address_is_taken_when_one_does_not_answer(vhost: str) -> None:
     """Addresses are tried in turn."""
     dead = urlunsplit(urlsplit(vhost)._replace(netloc="guest:guest@127.0.0.1:1"))
