@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["RouteDocument", "resolve"]
 
 URGENT_PRIORITY = 9
+MOST_CARRIERS = 2000
+"""Most queues one publish names: all headers must fit into one AMQP frame (128 KiB), a code takes up to 40 bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,24 +121,10 @@ def _refusal(document: RecordedDocument, problems: Iterable[Problem]) -> Refusal
 
 
 def _deliver(document: RecordedDocument, routing: RecordedRouting, body: bytes) -> Outcome:
-    first, *others = sorted({delivery.carrier for delivery in routing.deliveries})
-    delivery = Outgoing(
-        exchange=DELIVERY,
-        routing_key=first,
-        bcc=tuple(others),
-        message_id=str(derive("delivery", document.document)),
-        body=body,
-        content_type="application/edxml+xml",
-        type="document",
-        headers={
-            Header.DOCUMENT: str(document.document),
-            Header.DOCUMENT_ID: document.document_id,
-            Header.SENDER: document.sender,
-            Header.BUSINESS: document.business,
-            Header.SHA256: document.sha256,
-        },
-        priority=URGENT_PRIORITY if document.lane == Lane.URGENT else 0,
-    )
+    carriers = sorted({delivery.carrier for delivery in routing.deliveries})
+    parts = [carriers[start : start + MOST_CARRIERS] for start in range(0, len(carriers), MOST_CARRIERS)]
+    # One id for all parts: each queue is in one of them only.
+    deliveries = tuple(_delivery(document, part, body) for part in parts)
     now = datetime.now(UTC)
     notice = Delivered(
         document=document.document,
@@ -154,4 +142,25 @@ def _deliver(document: RecordedDocument, routing: RecordedRouting, body: bytes) 
         caused_at=now,
     )
     # The sender is told only what is so: the notice leaves when the broker has confirmed the delivery.
-    return Outcome((delivery,), Mark("routing", document.document), then=(to_notifier(message),))
+    return Outcome(deliveries, Mark("routing", document.document), then=(to_notifier(message),))
+
+
+def _delivery(document: RecordedDocument, carriers: Sequence[str], body: bytes) -> Outgoing:
+    first, *others = carriers
+    return Outgoing(
+        exchange=DELIVERY,
+        routing_key=first,
+        bcc=tuple(others),
+        message_id=str(derive("delivery", document.document)),
+        body=body,
+        content_type="application/edxml+xml",
+        type="document",
+        headers={
+            Header.DOCUMENT: str(document.document),
+            Header.DOCUMENT_ID: document.document_id,
+            Header.SENDER: document.sender,
+            Header.BUSINESS: document.business,
+            Header.SHA256: document.sha256,
+        },
+        priority=URGENT_PRIORITY if document.lane == Lane.URGENT else 0,
+    )

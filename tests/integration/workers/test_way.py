@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 from tests.integration.workers.conftest import document, handed_on, handle, ids, status, submitted
 
+import lienthong_router.handler
 from lienthong.document.messages import Delivered, NoticeToSend, Refused, decode_notice
 from lienthong.edxml import Business, BusinessType, OtherInfo
 from lienthong.errors import Unavailable
@@ -94,6 +95,17 @@ async def test_a_document_for_many_is_one_publish(exchange: Exchange, ledger: Le
         ("000.00.00.H41", "H41", "H41"),
         ("H23.1", "H23.1", "H23"),
     }
+
+
+async def test_more_carriers_than_a_frame_holds_are_named_in_parts(
+    exchange: Exchange, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every carrier is named once, under one message id."""
+    monkeypatch.setattr(lienthong_router.handler, "MOST_CARRIERS", 1)
+    (task,) = await exchange.to_router(submitted(document(to=("H23", "H41"))))
+    (outcome,) = await handle(exchange.router, ledger, task)
+    assert [(output.routing_key, *output.bcc) for output in outcome.outputs] == [("H23",), ("H41",)]
+    assert len({output.message_id for output in outcome.outputs}) == 1
 
 
 async def test_the_payload_is_delivered_unaltered(exchange: Exchange, ledger: Ledger) -> None:
