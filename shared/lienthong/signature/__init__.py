@@ -1,0 +1,21 @@
+"""What exactly was signed, and by which key: signature profile 1 for edXML messages.
+
+* `examine_message` says of any bytes whether they carry a signature and whether it is whole; it never raises and
+  decides nothing about trust.
+* `sign_message` signs a message as `lienthong.edxml.encode` writes it, with a `Signer`: keys from files (`FileSigner`)
+  or from a PKCS#11 token (`lienthong.signature.pkcs11`).
+"""
+
+from __future__ import annotations
+
+from lienthong.signature.examination import Layout, MessageSignature, SignedPart, TimeStamp, examine_message
+from lienthong.signature.signed_values import SignedHeader
+
+__all__ = [
+    "Layout",
+    "MessageSignature",
+    "SignedHeader",
+    "SignedPart",
+    "TimeStamp",
+    "examine_message",
+]

@@ -1,0 +1,166 @@
+"""The attachments' base64 apart from the rest of a message, so that a large message costs no more than its bytes.
+
+A message is its *skeleton*, a few KB of XML, and the *contents* of its attachments, which are only spans of the bytes
+received. Nothing is lost by the cut: a content is what stands between the start tag ``ContentTransferEncoded`` and the
+next ``<``, and it is read as strict base64, so it can hold no markup.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import re
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import pybase64
+
+from lienthong.edxml import names
+from lienthong.edxml.attachments import decode_base64
+from lienthong.signature.reasons import BrokenSignatureError, Code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["Content", "Digested", "Skeleton", "cut", "digest_base64"]
+
+CHUNK = 262_144
+"""Bytes of base64 taken at a time; a multiple of four."""
+
+MAX_TAG = 8192
+MAX_MENTIONS = 2000
+"""The name of the contents' element stands twice in an attachment, and there are at most 100 of those."""
+
+_NAME = names.CONTENT_TRANSFER_ENCODED.encode()
+_START = re.compile(rb"""<(?:[^\s<>/:"'=]+:)?ContentTransferEncoded(?=[\s/>])(?:[^"'<>]|"[^"<]*"|'[^'<]*')*>""")
+_WHITE_SPACE = b" \t\r\n"
+_QUANTUM = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """Where in the message the base64 of one attachment stands."""
+
+    data: bytes = field(repr=False)
+    start: int
+    end: int
+
+    def text(self) -> Iterator[bytes]:
+        """Yield the base64 piece by piece as an XML parser hands it on: line ends are line feeds (XML 1.0, 2.11)."""
+        start = self.start
+        while start < self.end:
+            stop = min(start + CHUNK, self.end)
+            if self.data[stop - 1 : stop] == b"\r":
+                stop = min(stop + 1, self.end)
+            piece = self.data[start:stop]
+            start = stop
+            yield piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in piece else piece
+
+
+@dataclass(frozen=True, slots=True)
+class Skeleton:
+    """A message without the contents of its attachments.
+
+    Attributes:
+        xml: the rest.
+        contents: one for each element of that name, in order; None where it was left in the skeleton, because it is
+            not just characters.
+        starts: where in the skeleton each content was taken out.
+    """
+
+    xml: bytes = field(repr=False)
+    contents: tuple[Content | None, ...]
+    starts: tuple[int, ...]
+
+
+class Digested(NamedTuple):
+    """What base64 stands for."""
+
+    sha256: bytes
+    size: int
+
+
+def cut(data: bytes) -> Skeleton:
+    """Take the contents out of a message.
+
+    Only markup is looked at, so the result is right for well-formed XML without comments, processing instructions and
+    CDATA sections; whether there are any can be told from the skeleton, for contents have no ``<``.
+
+    Raises:
+        BrokenSignatureError: the element's name is everywhere.
+    """
+    pieces: list[bytes] = []
+    contents: list[Content | None] = []
+    starts: list[int] = []
+    kept = length = position = mentions = 0
+    while (found := data.find(_NAME, position)) >= 0:
+        mentions += 1
+        if mentions > MAX_MENTIONS:
+            raise BrokenSignatureError(
+                Code.FORMAT_FAILURE,
+                f"Gói tin có quá nhiều {names.CONTENT_TRANSFER_ENCODED}",
+                f"The message has too many {names.CONTENT_TRANSFER_ENCODED}",
+            )
+        opened = data.rfind(b"<", max(position, found - MAX_TAG), found)
+        tag = _START.match(data, opened, opened + MAX_TAG) if opened >= 0 else None
+        if tag is None:
+            position = found + len(_NAME)
+            continue
+        start = position = tag.end()
+        if data[start - 2] == ord("/"):
+            contents.append(None)
+            continue
+        end = data.find(b"<", start)
+        if end < 0 or data[end + 1 : end + 2] != b"/" or data.find(b"&", start, end) >= 0:
+            contents.append(None)
+            continue
+        pieces.append(data[kept:start])
+        length += start - kept
+        starts.append(length)
+        contents.append(Content(data, start, end))
+        kept = position = end
+    pieces.append(data[kept:])
+    return Skeleton(b"".join(pieces) if starts else data, tuple(contents), tuple(starts))
+
+
+def digest_base64(content: Content | bytes) -> Digested | None:
+    """Return the SHA-256 and the number of the bytes behind base64, or None when it is not strict base64.
+
+    Strict is what `lienthong.edxml.attachments.decode_base64` says. A content is decoded a piece at a time and never
+    held as a whole.
+    """
+    if isinstance(content, bytes):
+        whole = decode_base64(content)
+        return None if whole is None else Digested(hashlib.sha256(whole).digest(), len(whole))
+    if content.end - content.start <= CHUNK:
+        return digest_base64(content.data[content.start : content.end])
+    digest = hashlib.sha256()
+    size = 0
+    held = b""
+    padded = False
+    view = memoryview(content.data)
+    for start in range(content.start, content.end, CHUNK):
+        piece: bytes | memoryview = view[start : min(start + CHUNK, content.end)]
+        decoded = None if held else _decode(piece)
+        if decoded is None:
+            bare = held + bytes(piece).translate(None, _WHITE_SPACE)
+            whole_quanta = len(bare) - len(bare) % _QUANTUM
+            bare, held = bare[:whole_quanta], bare[whole_quanta:]
+            decoded = decode_base64(bare)
+        elif len(decoded) % 3:
+            decoded = decode_base64(bytes(piece))
+        if decoded is None or (padded and decoded):
+            return None
+        padded = padded or len(decoded) % 3 != 0
+        digest.update(decoded)
+        size += len(decoded)
+    return None if held else Digested(digest.digest(), size)
+
+
+def _decode(piece: memoryview) -> bytes | None:
+    if len(piece) % _QUANTUM:
+        return None
+    try:
+        return pybase64.b64decode(piece, validate=True)
+    except (binascii.Error, ValueError):
+        return None
