@@ -8,14 +8,21 @@
 
 from __future__ import annotations
 
+from lienthong.signature.algorithms import SignatureMethod
 from lienthong.signature.examination import Layout, MessageSignature, SignedPart, TimeStamp, examine_message
 from lienthong.signature.signed_values import SignedHeader
+from lienthong.signature.signer import FileSigner, Signer
+from lienthong.signature.signing import sign_message
 
 __all__ = [
+    "FileSigner",
     "Layout",
     "MessageSignature",
+    "SignatureMethod",
     "SignedHeader",
     "SignedPart",
+    "Signer",
     "TimeStamp",
     "examine_message",
+    "sign_message",
 ]

@@ -140,7 +140,7 @@ def digest_base64(content: Content | bytes) -> Digested | None:
     padded = False
     view = memoryview(content.data)
     for start in range(content.start, content.end, CHUNK):
-        piece: bytes | memoryview = view[start : min(start + CHUNK, content.end)]
+        piece = view[start : min(start + CHUNK, content.end)]
         decoded = None if held else _decode(piece)
         if decoded is None:
             bare = held + bytes(piece).translate(None, _WHITE_SPACE)

@@ -13,9 +13,7 @@ from datetime import datetime  # noqa: TC003 - part of public dataclasses
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal
 
-from cryptography import x509
 from cryptography.x509.oid import NameOID
-from lxml import etree
 
 from lienthong.document.verdicts import Reason
 from lienthong.edxml import names
@@ -38,6 +36,9 @@ from lienthong.signature.tree import Tree, canonical, malformed, parse_canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from cryptography import x509
+    from lxml import etree
 
 __all__ = ["Layout", "MessageSignature", "SignedPart", "TimeStamp", "examine_message"]
 
@@ -153,7 +154,7 @@ class _Examination:
         _refuse_ambiguous_ids(tree, signature)
         verify(self.certificates[0], signature.method, signature.value, canonical(signature.signed_info))
         properties = read_properties(signature.properties, signature.certificates[0])
-        stamps = ()
+        stamps: tuple[TimeStamp, ...] = ()
         if signature.time_stamps:
             imprint_of = canonical(signature.value_element)
             stamps = tuple(TimeStamp(token, imprint_of) for token in signature.time_stamps)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lienthong.signature.contents import Content
     from lienthong.signature.tree import Tree
 
-__all__ = ["DS", "EDXML", "Carried", "Frame", "find_signature", "leaf", "read_frame"]
+__all__ = ["DS", "EDXML", "Carried", "Frame", "find_signature", "leaf", "read_attachments", "read_frame"]
 
 EDXML: Final = f"{{{names.NAMESPACE}}}"
 DS: Final = f"{{{names.XMLDSIG}}}"
@@ -97,6 +97,15 @@ def read_frame(tree: Tree, signature: etree._Element) -> Frame:
     if names.BODY in envelope:
         manifest = _parts(envelope[names.BODY], (names.MANIFEST,), ())[names.MANIFEST]
     return Frame(heading[names.MESSAGE_HEADER], manifest, signature, _attachments(tree, outer))
+
+
+def read_attachments(tree: Tree) -> tuple[Carried, ...]:
+    """Return the attachments of a message that is still to be signed.
+
+    Raises:
+        BrokenSignatureError: the frame around them or one of them is not in order.
+    """
+    return _attachments(tree, _parts(tree.root, (names.ENVELOPE,), (names.ATTACHMENT_ENCODED,)))
 
 
 def leaf(element: etree._Element) -> str | None:

@@ -13,7 +13,7 @@ from cryptography import x509
 
 from lienthong.edxml import names
 from lienthong.edxml.attachments import decode_base64
-from lienthong.signature.algorithms import DIGESTS, EXCLUSIVE_C14N, SignatureMethod, method_of
+from lienthong.signature.algorithms import DIGESTS, EXCLUSIVE_C14N, SHA256, SignatureMethod, method_of
 from lienthong.signature.reasons import BrokenSignatureError, Code
 from lienthong.signature.shape import DS, leaf
 from lienthong.signature.tree import LIMITS, malformed
@@ -27,7 +27,7 @@ __all__ = [
     "BASE64",
     "ENVELOPED",
     "SIGNED_PROPERTIES_TYPE",
-    "XADES",
+    "XADES_NAMESPACE",
     "Reference",
     "SignatureElement",
     "decoded",
@@ -217,7 +217,10 @@ def _reference(element: etree._Element) -> Reference:
         )
     if uri and not uri.startswith("#"):
         raise _wrong_reference(uri, uri)
-    return Reference(uri, element.get("Type"), known, _digest_method(digest_method), decoded(digest_value))
+    hashed = _digest_method(digest_method)
+    if known == BASE64 and hashed != SHA256:
+        raise _not_accepted(digest_method)  # an attachment is decoded once and hashed once
+    return Reference(uri, element.get("Type"), known, hashed, decoded(digest_value))
 
 
 def _certificates(key_info: etree._Element) -> tuple[bytes, ...]:

@@ -1,4 +1,4 @@
-"""What was signed, in values: read from the canonical bytes the signature covers, never from a second look elsewhere."""
+"""What was signed, in values: read from the canonical bytes the signature covers, never from anywhere else."""
 
 from __future__ import annotations
 

@@ -129,7 +129,7 @@ def read_tree(data: bytes) -> Tree:
 def canonical(element: etree._Element) -> bytes:
     """Return the exclusive canonical form of an element (XML-EXC-C14N 1.0), without the text that follows it."""
     try:
-        return etree.tostring(element, method="c14n", exclusive=True, with_comments=False, with_tail=False)
+        return etree.tostring(element, method="c14n", exclusive=True, with_comments=False)
     except etree.C14NError as error:
         raise malformed(
             "không đưa được về dạng chuẩn tắc (không gian tên tương đối?)",

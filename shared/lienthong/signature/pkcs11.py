@@ -1,0 +1,112 @@
+"""Keys that never leave a PKCS#11 token: an HSM, a smart card, or SoftHSM in tests.
+
+Needs the extra ``pkcs11`` (python-pkcs11). A token's library is not to be called by two threads at once, so signatures
+of one token are made one after the other, whoever asks; open the signer in the process that uses it, after any fork.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, Final, Self
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+
+from lienthong.errors import MisconfiguredError, Unavailable
+from lienthong.signature.algorithms import SignatureMethod
+from lienthong.signature.signer import method_of_chain
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from cryptography import x509
+
+__all__ = ["Pkcs11Signer"]
+
+_LOCKS: Final[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)
+"""One for each library: even two tokens of one library share its state."""
+
+
+class Pkcs11Signer:
+    """A private key on a token, in a session of its own; a context manager."""
+
+    def __init__(
+        self,
+        module: Path,
+        *,
+        token: str,
+        pin: str,
+        key: str,
+        certificate_chain: tuple[x509.Certificate, ...],
+        pss: bool = False,
+    ) -> None:
+        """Open a session.
+
+        Args:
+            module: the token's library, such as ``/usr/lib/softhsm/libsofthsm2.so``.
+            token: the token's label.
+            pin: of the token's user.
+            key: the private key's label.
+            certificate_chain: the certificate of this key, then what it was issued by.
+            pss: whether an RSA key signs by PSS instead of PKCS#1 v1.5.
+
+        Raises:
+            MisconfiguredError: python-pkcs11 is not installed, there is no such library, token or key, the PIN is
+                wrong, or the profile does not accept the key.
+        """
+        try:
+            import pkcs11  # noqa: PLC0415 - an extra, needed by nobody without a token
+        except ImportError as error:
+            raise MisconfiguredError("install lienthong[pkcs11] to sign with a token") from error
+        self.certificate_chain = certificate_chain
+        self.method = method_of_chain(certificate_chain, pss=pss)
+        self._pkcs11: Any = pkcs11
+        self._lock = _LOCKS[str(module)]
+        with self._lock:
+            try:
+                self._session = pkcs11.lib(str(module)).get_token(token_label=token).open(user_pin=pin)
+                self._key: Any = self._session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=key)
+            except (pkcs11.PKCS11Error, RuntimeError, OSError) as error:
+                text = f"cannot use the key {key} of the token {token} with {module}: {type(error).__name__} {error}"
+                raise MisconfiguredError(text) from error
+
+    def sign(self, data: bytes) -> bytes:
+        """Return the signature over these bytes; of ECDSA in DER.
+
+        Raises:
+            Unavailable: the token does not answer.
+        """
+        mechanisms, mgf = self._pkcs11.Mechanism, self._pkcs11.MGF
+        options: dict[str, Any] = {}
+        if self.method.elliptic:
+            # The token signs a digest: not every one has a mechanism that hashes, too.
+            digest = hashes.Hash(self.method.hash)
+            digest.update(data)
+            data = digest.finalize()
+            options["mechanism"] = mechanisms.ECDSA
+        elif self.method is SignatureMethod.RSA_PSS_SHA256:
+            options["mechanism"] = mechanisms.SHA256_RSA_PKCS_PSS
+            options["mechanism_param"] = (mechanisms.SHA256, mgf.SHA256, self.method.hash.digest_size)
+        else:
+            options["mechanism"] = mechanisms.SHA256_RSA_PKCS
+        with self._lock:
+            try:
+                value = bytes(self._key.sign(data, **options))
+            except self._pkcs11.PKCS11Error as error:
+                raise Unavailable(f"the token does not sign: {type(error).__name__} {error}") from error
+        if not self.method.elliptic:
+            return value
+        half = len(value) // 2
+        return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
+
+    def close(self) -> None:
+        """End the session."""
+        with self._lock:
+            self._session.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
