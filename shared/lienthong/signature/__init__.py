@@ -9,7 +9,8 @@
 from __future__ import annotations
 
 from lienthong.signature.algorithms import SignatureMethod
-from lienthong.signature.examination import Layout, MessageSignature, SignedPart, TimeStamp, examine_message
+from lienthong.signature.coverage import Layout, SignedPart
+from lienthong.signature.examination import MessageSignature, TimeStamp, examine_message
 from lienthong.signature.signed_values import SignedHeader
 from lienthong.signature.signer import FileSigner, Signer
 from lienthong.signature.signing import sign_message
