@@ -50,6 +50,10 @@ test: install ## run all tests with coverage; brings its own RabbitMQ and Postgr
 .PHONY: check
 check: lint test ## do everything main has to pass
 
+.PHONY: bench
+bench: install ## measure what examining a signature costs beside the bare arithmetic
+	@$(BIN)/python tests/bench/signature.py
+
 .PHONY: demo
 demo: install ## replay the supervision of January 2019 with 95 units, then stop everything
 	@$(BIN)/lienthong demo run

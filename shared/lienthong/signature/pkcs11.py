@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from cryptography.hazmat.primitives import hashes
@@ -28,8 +29,20 @@ _LOCKS: Final[defaultdict[str, threading.Lock]] = defaultdict(threading.Lock)
 """One for each library: even two tokens of one library share its state."""
 
 
+@dataclass(slots=True)
+class _Login:
+    """A session that is logged in. A process logs in once at a token, and out once: all its sessions share that."""
+
+    session: Any
+    pin: str
+    users: int = 0
+
+
+_LOGINS: Final[dict[tuple[str, str], _Login]] = {}
+
+
 class Pkcs11Signer:
-    """A private key on a token, in a session of its own; a context manager."""
+    """A private key on a token; a context manager."""
 
     def __init__(
         self,
@@ -41,7 +54,7 @@ class Pkcs11Signer:
         certificate_chain: tuple[x509.Certificate, ...],
         pss: bool = False,
     ) -> None:
-        """Open a session.
+        """Log in, unless this process has already.
 
         Args:
             module: the token's library, such as ``/usr/lib/softhsm/libsofthsm2.so``.
@@ -63,13 +76,30 @@ class Pkcs11Signer:
         self.method = method_of_chain(certificate_chain, pss=pss)
         self._pkcs11: Any = pkcs11
         self._lock = _LOCKS[str(module)]
+        self._place = (str(module), token)
         with self._lock:
             try:
-                self._session = pkcs11.lib(str(module)).get_token(token_label=token).open(user_pin=pin)
-                self._key: Any = self._session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=key)
+                self._login = _LOGINS.get(self._place) or self._log_in(pin)
+                if self._login.pin != pin:
+                    raise MisconfiguredError(f"cannot use the key {key} of the token {token}: another PIN is in use")
+                self._key: Any = self._login.session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=key)
             except (pkcs11.PKCS11Error, RuntimeError, OSError) as error:
+                self._leave()
                 text = f"cannot use the key {key} of the token {token} with {module}: {type(error).__name__} {error}"
                 raise MisconfiguredError(text) from error
+            self._login.users += 1
+
+    def _log_in(self, pin: str) -> _Login:
+        module, token = self._place
+        session = self._pkcs11.lib(module).get_token(token_label=token).open(user_pin=pin)
+        return _LOGINS.setdefault(self._place, _Login(session, pin))
+
+    def _leave(self) -> None:
+        """End the session when nobody uses it."""
+        login = _LOGINS.get(self._place)
+        if login is not None and not login.users:
+            del _LOGINS[self._place]
+            login.session.close()
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature over these bytes; of ECDSA in DER.
@@ -101,9 +131,10 @@ class Pkcs11Signer:
         return encode_dss_signature(int.from_bytes(value[:half], "big"), int.from_bytes(value[half:], "big"))
 
     def close(self) -> None:
-        """End the session."""
+        """Stop using the key; the last to do so logs out."""
         with self._lock:
-            self._session.close()
+            self._login.users -= 1
+            self._leave()
 
     def __enter__(self) -> Self:
         return self

@@ -1,0 +1,116 @@
+"""Signing with keys on a PKCS#11 token: SoftHSM's, which behaves as an HSM does."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from lienthong.edxml import Document, Organization, encode
+from lienthong.errors import MisconfiguredError
+from lienthong.signature import examine_message, sign_message
+from lienthong.signature.pkcs11 import Pkcs11Signer
+from lienthong.testing.message_forge import certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from cryptography import x509
+
+NOON = dt.datetime(2026, 11, 10, 5, tzinfo=dt.UTC)
+MESSAGE = encode(Document(Organization("000.00.01.G01"), (Organization("H02"),), "d-1"))
+TOKEN, PIN = "lienthong-test", "1234"
+KEYS: dict[str, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey] = {
+    "rsa": rsa.generate_private_key(65537, 2048),
+    "p256": ec.generate_private_key(ec.SECP256R1()),
+    "p384": ec.generate_private_key(ec.SECP384R1()),
+}
+CHAINS: dict[str, tuple[x509.Certificate, ...]] = {name: (certificate(key),) for name, key in KEYS.items()}
+
+
+@pytest.fixture(scope="module")
+def module(program: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Return the library of a token with the keys on it; a process can have it set up but once."""
+    softhsm = program("softhsm2-util", "softhsm2")
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
+    environment = os.environ | {"SOFTHSM2_CONF": f"{folder}/softhsm2.conf"}
+    login = ("--pin", PIN, "--so-pin", PIN)
+
+    def run(*arguments: str) -> None:
+        subprocess.run([softhsm, *arguments], env=environment, check=True, capture_output=True, timeout=60)  # noqa: S603 - a program of Debian's, or ourselves
+
+    run("--init-token", "--free", "--label", TOKEN, *login)
+    for number, (name, key) in enumerate(KEYS.items(), 1):
+        pem = folder / f"{name}.pem"
+        pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        run("--import", str(pem), "--token", TOKEN, "--label", name, "--id", f"0{number}", *login)
+    found = [path for path in map(Path, ("/usr/lib/softhsm", "/usr/lib64/softhsm")) if path.is_dir()]
+    found += Path("/usr/lib").glob("*/softhsm")
+    library = next(path / "libsofthsm2.so" for path in found if (path / "libsofthsm2.so").exists())
+    before = os.environ.get("SOFTHSM2_CONF")
+    os.environ["SOFTHSM2_CONF"] = environment["SOFTHSM2_CONF"]
+    yield library
+    if before is None:
+        del os.environ["SOFTHSM2_CONF"]
+    else:
+        os.environ["SOFTHSM2_CONF"] = before
+
+
+@pytest.mark.parametrize(("key", "pss"), [("rsa", False), ("rsa", True), ("p256", False), ("p384", False)])
+def test_a_token_signs_as_a_file_does(module: Path, key: str, pss: bool) -> None:
+    """Where a key is kept changes nothing about what it signs."""
+    with Pkcs11Signer(module, token=TOKEN, pin=PIN, key=key, certificate_chain=CHAINS[key], pss=pss) as signer:
+        found = examine_message(sign_message(MESSAGE, signer, signing_time=NOON))
+    assert found.state == "intact", found.reason.en
+
+
+def test_threads_take_turns_at_a_token(module: Path) -> None:
+    """A token's library is never called by two threads at once, whatever sessions they have."""
+    with (
+        Pkcs11Signer(module, token=TOKEN, pin=PIN, key="p256", certificate_chain=CHAINS["p256"]) as first,
+        Pkcs11Signer(module, token=TOKEN, pin=PIN, key="rsa", certificate_chain=CHAINS["rsa"]) as second,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        signed = pool.map(
+            lambda number: sign_message(MESSAGE, (first, second)[number % 2], signing_time=NOON), range(80)
+        )
+        assert {examine_message(each).state for each in signed} == {"intact"}
+
+
+@pytest.mark.parametrize("wrong", [{"token": "none"}, {"pin": "4321"}, {"key": "none"}])
+def test_a_token_that_cannot_be_used_says_so_at_once(module: Path, wrong: dict[str, str]) -> None:
+    """A wrong label or PIN is the operator's to mend, and known when a service starts."""
+    chosen = {"token": TOKEN, "pin": PIN, "key": "p256"} | wrong
+    token, pin, key = chosen["token"], chosen["pin"], chosen["key"]
+    with pytest.raises(MisconfiguredError, match="cannot use the key"):
+        Pkcs11Signer(module, token=token, pin=pin, key=key, certificate_chain=CHAINS["p256"])
+    with Pkcs11Signer(module, token=TOKEN, pin=PIN, key="rsa", certificate_chain=CHAINS["rsa"]) as other:
+        with pytest.raises(MisconfiguredError, match="cannot use the key"):
+            Pkcs11Signer(module, token=token, pin=pin, key=key, certificate_chain=CHAINS["p256"])
+        assert other.sign(b"still works")
+
+
+def test_a_library_that_is_not_there_says_so(tmp_path: Path) -> None:
+    """A wrong path is the operator's to mend, too."""
+    script = (
+        "import sys, pathlib\nfrom lienthong.errors import MisconfiguredError\n"
+        "from lienthong.signature.pkcs11 import Pkcs11Signer\n"
+        "from lienthong.testing.message_forge import signer\n"
+        "try:\n    Pkcs11Signer(pathlib.Path(sys.argv[1]), token='t', pin='1', key='k',"
+        " certificate_chain=signer().certificate_chain)\n"
+        "except MisconfiguredError:\n    print('said so')\n"
+    )
+    ran = subprocess.run(  # noqa: S603 - a program of Debian's, or ourselves
+        [sys.executable, "-c", script, tmp_path / "none.so"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.stdout == "said so\n", ran.stderr
