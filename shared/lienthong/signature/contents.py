@@ -22,7 +22,7 @@ from lienthong.signature.reasons import BrokenSignatureError, Code
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["Content", "Digested", "Skeleton", "cut", "digest_base64"]
+__all__ = ["Content", "Digested", "Skeleton", "cut", "decode_text", "digest_base64"]
 
 CHUNK = 262_144
 """Bytes of base64 taken at a time; a multiple of four."""
@@ -118,7 +118,8 @@ def cut(data: bytes) -> Skeleton:
         length += start - kept
         starts.append(length)
         contents.append(Content(data, start, end))
-        kept = position = end
+        kept = end
+        position = max(data.find(b">", end), end)  # what closes a content opens none
     pieces.append(data[kept:])
     return Skeleton(b"".join(pieces) if starts else data, tuple(contents), tuple(starts))
 
@@ -155,6 +156,17 @@ def digest_base64(content: Content | bytes) -> Digested | None:
         digest.update(decoded)
         size += len(decoded)
     return None if held else Digested(digest.digest(), size)
+
+
+def decode_text(text: str) -> bytes | None:
+    """Return the bytes behind a short strict base64, or None when it is not strict."""
+    try:
+        content = pybase64.b64decode(text)
+    except (binascii.Error, ValueError):
+        return None
+    if pybase64.b64encode_as_string(content) == text:
+        return content  # as most are: nothing but base64, and the only one of these bytes
+    return decode_base64(text.encode()) if text.isascii() else None
 
 
 def _decode(piece: memoryview) -> bytes | None:

@@ -154,7 +154,7 @@ def _refuse_ambiguous_ids(tree: Tree, signature: SignatureElement) -> None:
             )
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=256)
 def _certificates(encoded: tuple[bytes, ...]) -> tuple[x509.Certificate, ...]:
     """Return certificates; agencies sign with the same one for years, and reading a key takes as long as using it."""
     return read_certificates(encoded)
@@ -168,7 +168,7 @@ def _agency(certificates: tuple[x509.Certificate, ...]) -> str | None:
 def _only(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> str | None:
     try:
         found = certificate.subject.get_attributes_for_oid(oid)
-    except ValueError:
+    except Exception:  # noqa: BLE001 - a stranger made it; what cannot be read names nobody
         return None
     value = found[0].value if len(found) == 1 else None
     return value if isinstance(value, str) else None

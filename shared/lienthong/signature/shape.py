@@ -26,6 +26,7 @@ EDXML: Final = f"{{{names.NAMESPACE}}}"
 DS: Final = f"{{{names.XMLDSIG}}}"
 _SIGNATURE: Final = f"{DS}Signature"
 
+_ATTACHMENT: Final = f"{EDXML}{names.ATTACHMENT}"
 _FIELDS: Final = frozenset(
     {names.CONTENT_ID, names.ATTACHMENT_NAME, names.DESCRIPTION, names.CONTENT_TYPE, names.CONTENT_TRANSFER_ENCODED}
 )
@@ -116,7 +117,8 @@ def leaf(element: etree._Element) -> str | None:
     """
     if len(element):
         raise malformed("có phần tử lồng trong một giá trị", "there are elements inside a value")
-    return tidy(element.text or "")
+    text = element.text
+    return tidy(text) if text else None
 
 
 def _parts(parent: etree._Element, needed: tuple[str, ...], allowed: tuple[str, ...]) -> dict[str, etree._Element]:
@@ -160,7 +162,7 @@ def _attachments(tree: Tree, outer: dict[str, etree._Element]) -> tuple[Carried,
 
 
 def _attachment(element: etree._Element, contents: dict[etree._Element, Content | None]) -> Carried:
-    if element.tag != f"{EDXML}{names.ATTACHMENT}":
+    if element.tag != _ATTACHMENT:
         raise malformed("có phần tử lạ giữa các tệp", "there is a foreign element among the attachments")
     fields: dict[str, str | None] = {}
     holder: etree._Element | None = None

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from cryptography import x509
 
 from lienthong.edxml import names
-from lienthong.edxml.attachments import decode_base64
 from lienthong.signature.algorithms import DIGESTS, EXCLUSIVE_C14N, SHA256, SignatureMethod, method_of
+from lienthong.signature.contents import decode_text
 from lienthong.signature.reasons import BrokenSignatureError, Code
 from lienthong.signature.shape import DS, leaf
 from lienthong.signature.tree import LIMITS, malformed
@@ -42,10 +42,25 @@ SIGNED_PROPERTIES_TYPE: Final = "http://uri.etsi.org/01903#SignedProperties"
 ENVELOPED: Final = f"{names.XMLDSIG}enveloped-signature"
 BASE64: Final = f"{names.XMLDSIG}base64"
 MAX_CERTIFICATES: Final = 5
+MAX_CERTIFICATE_BYTES: Final = 16_384
 MAX_TIME_STAMPS: Final = 3
 MAX_REFERENCES: Final = LIMITS.attachments + 4
 """Every attachment, and what a message has once."""
 
+_SIGNATURE_PARTS: Final = [f"{DS}{name}" for name in ("SignedInfo", "SignatureValue", "KeyInfo", "Object")]
+_REFERENCE_PARTS: Final = [f"{DS}{name}" for name in ("Transforms", "DigestMethod", "DigestValue")]
+_DIGEST_PARTS: Final = [f"{DS}{name}" for name in ("DigestMethod", "DigestValue")]
+_METHODS: Final = [f"{DS}{name}" for name in ("CanonicalizationMethod", "SignatureMethod")]
+_REFERENCE: Final = f"{DS}Reference"
+_TRANSFORM: Final = f"{DS}Transform"
+_X509_DATA: Final = f"{DS}X509Data"
+_X509_CERTIFICATE: Final = f"{DS}X509Certificate"
+_SIGNATURE_PROPERTIES: Final = f"{XADES}SignedSignatureProperties"
+_SIGNING_TIME: Final = f"{XADES}SigningTime"
+_SIGNING_CERTIFICATE: Final = f"{XADES}SigningCertificateV2"
+_CERT: Final = f"{XADES}Cert"
+_CERT_DIGEST: Final = f"{XADES}CertDigest"
+_QUALIFYING_PROPERTIES: Final = f"{XADES}QualifyingProperties"
 _TRANSFORMS: Final = {
     (EXCLUSIVE_C14N,): EXCLUSIVE_C14N,
     (ENVELOPED, EXCLUSIVE_C14N): ENVELOPED,
@@ -98,10 +113,10 @@ def read_signature(element: etree._Element) -> SignatureElement:
     Raises:
         BrokenSignatureError: it has another shape than the profile's, or names what the profile does not accept.
     """
-    signed_info, value, key_info, holder = _sequence(element, DS, "SignedInfo", "SignatureValue", "KeyInfo", "Object")
+    signed_info, value, key_info, holder = _sequence(element, _SIGNATURE_PARTS)
     method, references = _signed_info(signed_info)
     certificates = _certificates(key_info)
-    qualifying = _only_child(holder, f"{XADES}QualifyingProperties")
+    qualifying = _only_child(holder, _QUALIFYING_PROPERTIES)
     properties, unsigned = _properties(qualifying)
     identity = element.get("Id")
     target = qualifying.get("Target")
@@ -127,8 +142,7 @@ def decoded(element: etree._Element) -> bytes:
     Raises:
         BrokenSignatureError: it is not strict, or empty.
     """
-    text = leaf(element) or ""
-    content = decode_base64(text.encode()) if text.isascii() else None
+    content = decode_text(leaf(element) or "")
     if not content:
         name = _local(element)
         raise malformed(f"{name} không phải base64 đúng chuẩn", f"{name} is not proper base64")
@@ -143,7 +157,7 @@ def read_certificates(encoded: Sequence[bytes]) -> tuple[x509.Certificate, ...]:
     """
     try:
         return tuple(map(x509.load_der_x509_certificate, encoded))
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise BrokenSignatureError(
             Code.NO_SIGNING_CERTIFICATE_FOUND,
             "Không đọc được chứng thư số trong chữ ký",
@@ -161,11 +175,11 @@ def read_properties(properties: etree._Element, certificate: bytes) -> SignedPro
     Raises:
         BrokenSignatureError: the signer's certificate is not the one that was signed, or something is missing.
     """
-    about = _first(properties, f"{XADES}SignedSignatureProperties")
-    time_element = _first(about, f"{XADES}SigningTime")
-    reference = _first(about, f"{XADES}SigningCertificateV2")
-    digest_of = _first(_first(reference, f"{XADES}Cert"), f"{XADES}CertDigest")
-    method, value = _sequence(digest_of, DS, "DigestMethod", "DigestValue")
+    about = _first(properties, _SIGNATURE_PROPERTIES)
+    time_element = _first(about, _SIGNING_TIME)
+    reference = _first(about, _SIGNING_CERTIFICATE)
+    digest_of = _first(_first(reference, _CERT), _CERT_DIGEST)
+    method, value = _sequence(digest_of, _DIGEST_PARTS)
     if decoded(value) != DIGESTS[_digest_method(method)](certificate).digest():
         raise BrokenSignatureError(
             Code.NO_SIGNING_CERTIFICATE_FOUND,
@@ -182,7 +196,7 @@ def read_properties(properties: etree._Element, certificate: bytes) -> SignedPro
 def _signed_info(element: etree._Element) -> tuple[SignatureMethod, tuple[Reference, ...]]:
     children = list(element)
     tags = [child.tag for child in children]
-    if tags[:2] != [f"{DS}CanonicalizationMethod", f"{DS}SignatureMethod"] or len(tags) < 3:  # noqa: PLR2004 - one Reference at least
+    if tags[:2] != _METHODS or len(tags) < 3:  # noqa: PLR2004 - one Reference at least
         raise malformed("SignedInfo sai cấu trúc", "SignedInfo has another shape")
     if _algorithm(children[0]) != EXCLUSIVE_C14N:
         raise _not_accepted(children[0])
@@ -196,18 +210,14 @@ def _signed_info(element: etree._Element) -> tuple[SignatureMethod, tuple[Refere
 
 
 def _reference(element: etree._Element) -> Reference:
-    if element.tag != f"{DS}Reference":
+    if element.tag != _REFERENCE:
         raise malformed("SignedInfo có phần tử lạ", "there is a foreign element in SignedInfo")
-    transforms, digest_method, digest_value = _sequence(element, DS, "Transforms", "DigestMethod", "DigestValue")
+    transforms, digest_method, digest_value = _sequence(element, _REFERENCE_PARTS)
     uri = element.get("URI")
     if uri is None:
         raise _wrong_reference("(không có URI)", "(no URI)")
-    chain = []
-    for transform in transforms:
-        if transform.tag != f"{DS}Transform":
-            raise malformed("Transforms có phần tử lạ", "there is a foreign element in Transforms")
-        chain.append(_algorithm(transform, Code.SIG_CONSTRAINTS_FAILURE))
-    known = _TRANSFORMS.get(tuple(chain))
+    chain = tuple([_transform(transform) for transform in transforms])
+    known = _TRANSFORMS.get(chain)
     if known is None or (known == ENVELOPED) != (uri == ""):
         shown = " ".join(chain)[:200]
         raise BrokenSignatureError(
@@ -223,10 +233,16 @@ def _reference(element: etree._Element) -> Reference:
     return Reference(uri, element.get("Type"), known, hashed, decoded(digest_value))
 
 
+def _transform(element: etree._Element) -> str:
+    if element.tag != _TRANSFORM:
+        raise malformed("Transforms có phần tử lạ", "there is a foreign element in Transforms")
+    return _algorithm(element, Code.SIG_CONSTRAINTS_FAILURE)
+
+
 def _certificates(key_info: etree._Element) -> tuple[bytes, ...]:
     holders = list(key_info)
-    found = list(holders[0]) if len(holders) == 1 and holders[0].tag == f"{DS}X509Data" else []
-    if not found or any(child.tag != f"{DS}X509Certificate" for child in found):
+    found = list(holders[0]) if len(holders) == 1 and holders[0].tag == _X509_DATA else []
+    if not found or any(child.tag != _X509_CERTIFICATE for child in found):
         raise BrokenSignatureError(
             Code.NO_SIGNING_CERTIFICATE_FOUND,
             "KeyInfo phải chỉ gồm X509Data với các X509Certificate; khóa trần không được chấp nhận",
@@ -238,7 +254,13 @@ def _certificates(key_info: etree._Element) -> tuple[bytes, ...]:
             f"Chữ ký kèm {len(found)} chứng thư số, tối đa {MAX_CERTIFICATES}",
             f"The signature carries {len(found)} certificates, at most {MAX_CERTIFICATES} are accepted",
         )
-    return tuple(map(decoded, found))
+    certificates = tuple(map(decoded, found))
+    if max(map(len, certificates)) > MAX_CERTIFICATE_BYTES:
+        raise malformed(
+            f"một chứng thư số dài quá {MAX_CERTIFICATE_BYTES} byte",
+            f"a certificate has more than {MAX_CERTIFICATE_BYTES} bytes",
+        )
+    return certificates
 
 
 def _properties(qualifying: etree._Element) -> tuple[etree._Element, etree._Element | None]:
@@ -276,13 +298,14 @@ def _digest_method(element: etree._Element) -> str:
 
 def _algorithm(element: etree._Element, code: Code = Code.CRYPTO_CONSTRAINTS_FAILURE) -> str:
     """Return the URI of an algorithm that has no parameters."""
-    if len(element) or (element.text or "").strip() or element.keys() != ["Algorithm"]:
+    attributes = element.items()
+    if len(element) or (element.text or "").strip() or len(attributes) != 1 or attributes[0][0] != "Algorithm":
         raise BrokenSignatureError(
             code,
             f"{_local(element)} có tham số; không tham số nào được chấp nhận",
             f"{_local(element)} has parameters; none are accepted",
         )
-    return element.get("Algorithm", "")
+    return str(attributes[0][1])
 
 
 def _not_accepted(element: etree._Element) -> BrokenSignatureError:
@@ -302,9 +325,10 @@ def _wrong_reference(vi: str, en: str) -> BrokenSignatureError:
     )
 
 
-def _sequence(parent: etree._Element, namespace: str, *locals_: str) -> list[etree._Element]:
+def _sequence(parent: etree._Element, tags: list[str]) -> list[etree._Element]:
+    """Return an element's children, which have to be just these."""
     children = list(parent)
-    if [child.tag for child in children] != [f"{namespace}{name}" for name in locals_]:
+    if [child.tag for child in children] != tags:
         name = _local(parent)
         raise malformed(f"{name} sai cấu trúc", f"{name} has another shape")
     return children
@@ -319,7 +343,7 @@ def _only_child(parent: etree._Element, tag: str) -> etree._Element:
 
 def _first(parent: etree._Element, tag: str) -> etree._Element:
     """Return the first child of this name; a second one, where only one is meant, refuses the message."""
-    found = parent.findall(tag)
+    found = [child for child in parent if child.tag == tag]
     name = tag.rpartition("}")[2]
     if not found:
         raise malformed(f"thiếu {name}", f"{name} is missing")

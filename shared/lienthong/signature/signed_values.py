@@ -7,9 +7,9 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lienthong.edxml import names
-from lienthong.edxml.attachments import decode_base64
 from lienthong.edxml.model import Status, bare_content_id
 from lienthong.signature.algorithms import SHA256
+from lienthong.signature.contents import decode_text
 from lienthong.signature.reasons import BrokenSignatureError, Code
 from lienthong.signature.shape import EDXML, leaf
 from lienthong.signature.tree import malformed
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Line", "SignedHeader", "read_header", "read_manifest"]
 
+_REFERENCE: Final = f"{EDXML}{names.REFERENCE}"
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
@@ -131,7 +132,7 @@ def read_manifest(manifest: etree._Element) -> dict[str, Line]:
     """
     lines: dict[str, Line] = {}
     for element in manifest:
-        if element.tag != f"{EDXML}{names.REFERENCE}":
+        if element.tag != _REFERENCE:
             raise malformed("bảng kê có phần tử lạ", "there is a foreign element in the manifest")
         line = _line(element)
         if not line.content_id or line.content_id in lines:
@@ -168,7 +169,7 @@ def _line(element: etree._Element) -> Line:
             f"Thuật toán băm {algorithm[:100]} trong bảng kê không được chấp nhận",
             f"The digest algorithm {algorithm[:100]} in the manifest is not accepted",
         )
-    value = decode_base64((leaf(digest) or "").encode())
+    value = decode_text(leaf(digest) or "")
     if value is None or (size is not None and not _SIZE.fullmatch(size)):
         raise malformed("Digest trong bảng kê sai dạng", "a Digest in the manifest is not proper")
     return Line(bare_content_id(content_id), texts, value, None if size is None else int(size))
@@ -185,7 +186,8 @@ def _text(single: dict[str, etree._Element], name: str) -> str | None:
 
 
 def _value(parent: etree._Element, name: str) -> str | None:
-    found = parent.findall(f"{EDXML}{name}")
+    tag = EDXML + name
+    found = [child for child in parent if child.tag == tag]
     if len(found) > 1:
         raise malformed(f"{name} bị lặp", f"{name} stands there twice")
     return leaf(found[0]) if found else None

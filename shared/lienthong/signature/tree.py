@@ -106,8 +106,9 @@ def read_tree(data: bytes) -> Tree:
     quick = (
         len(xml) <= SMALL
         and xml.count(b"=") <= FEW_ATTRIBUTES
-        and xml.find(b"<!", start) < 0
-        and xml.find(b"<?", start) < 0
+        # To look for one byte is ten times as fast as for two.
+        and (xml.find(b"!", start) < 0 or xml.find(b"<!", start) < 0)
+        and (xml.find(b"?", start) < 0 or xml.find(b"<?", start) < 0)
     )
     if not quick:
         try:
@@ -121,7 +122,7 @@ def read_tree(data: bytes) -> Tree:
     except (etree.XMLSyntaxError, ValueError) as error:
         raise malformed("không phải XML đúng chuẩn", f"not well-formed XML ({str(error)[:200]})") from error
     tree = Tree(skeleton, root, has_remarks=not quick and bool(_REMARKS(root)))
-    if quick and (_TOO_DEEP(root) or any(len(value) > MAX_ATTRIBUTE for value in tree.attribute_values)):
+    if quick and (_TOO_DEEP(root) or max(map(len, tree.attribute_values), default=0) > MAX_ATTRIBUTE):
         raise malformed("lồng quá sâu hoặc thuộc tính quá dài", "it is nested too deeply or has too long an attribute")
     return tree
 

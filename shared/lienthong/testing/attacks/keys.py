@@ -51,6 +51,8 @@ def keys() -> Iterator[Found]:
         ),
         ("two X509Data", f"<ds:X509Data>{x509.format(der)}</ds:X509Data>" * 2, NO_CERTIFICATE),
         ("six certificates", f"<ds:X509Data>{x509.format(der) * 6}</ds:X509Data>", CONSTRAINTS),
+        ("garbage of 20 KB", f"<ds:X509Data>{x509.format('QUJD' * 7000)}</ds:X509Data>", FORMAT),
+        ("version that there is not", f"<ds:X509Data>{x509.format(_other_version())}</ds:X509Data>", NO_CERTIFICATE),
         ("garbage", f"<ds:X509Data>{x509.format('QUJD')}</ds:X509Data>", NO_CERTIFICATE),
         ("truncated", f"<ds:X509Data>{x509.format(der[:400])}</ds:X509Data>", NO_CERTIFICATE),
         ("no base64", f"<ds:X509Data>{x509.format(der + '!')}</ds:X509Data>", FORMAT),
@@ -70,6 +72,12 @@ def keys() -> Iterator[Found]:
     yield "value of zeros", CRYPTO, Draft(value=bytes(64)).sign
     yield "value in DER", CRYPTO, lambda: Draft(value=mine.sign(b"x")).sign()
     yield "RSA value of zeros", CRYPTO, Draft(key=signer("rsa"), value=bytes(256)).sign
+
+
+def _other_version() -> str:
+    """Return a certificate of a version that there is not."""
+    der = signer().certificate_chain[0].public_bytes(Encoding.DER)
+    return base64.b64encode(der.replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x07", 1)).decode()
 
 
 def _same_key() -> bytes:
