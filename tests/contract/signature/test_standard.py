@@ -5,15 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import subprocess
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from signxml.verifier import SignatureConfiguration, XMLVerifier
 
 from lienthong.edxml import Attachment, Document, Organization, ResponseFor, Status, encode
-from lienthong.signature import examine_message, sign_message
-from lienthong.testing.message_forge import Kind, signer
+from lienthong.signature import Layout, examine_message, sign_message
+from lienthong.testing.message_forge import HEADER, Draft, Kind, signer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 NOON = dt.datetime(2026, 11, 10, 5, tzinfo=dt.UTC)
 KINDS: tuple[Kind, ...] = ("rsa", "pss", "p256", "p384")
+LAYOUTS: tuple[Layout, ...] = get_args(Layout)
 DOCUMENT = Document(
     Organization("000.00.01.G01", "Bộ <Thử> & nghiệm"),
     (Organization("000.00.02.H02"),),
@@ -52,6 +53,40 @@ def test_every_sample_is_intact(signed_samples: tuple[Path, ...]) -> None:
     assert {name: each.reason.en for name, each in found.items() if each.state != "intact"} == {}
     assert {each.layout for each in found.values()} == {"manifest", "enveloped"}
     assert {each.agency for each in found.values()} == {"000.00.01.G01"}
+
+
+ODD = {
+    "no default namespace": '<x xmlns=""><y/></x>',
+    "default namespace taken back": '<a xmlns="urn:a"><b xmlns=""><c xmlns="urn:a"/></b></a>',
+    "prefix bound again": '<edXML:a><p:b xmlns:p="urn:1"><p:c xmlns:p="urn:2" p:d="e"/></p:b></edXML:a>',
+    "prefix used by an attribute only": '<a xmlns:p="urn:1" xmlns:q="urn:2" q:x="1" p:x="2" x="3"/>',
+    "prefix declared and not used": '<a xmlns:p="urn:1"><b xmlns:q="urn:2"/></a>',
+    "attributes of xml": '<a xml:lang="vi" xml:space="preserve"> <b xml:lang=""/> </a>',
+    "signs in an attribute": "<a b='\"&#9;&#10;&#13;&lt;&amp;>'/>",
+    "signs in a text": "<a>&#13;&#10;\t&gt;&lt;&amp;\"'\U0001d11e</a>",
+    "line ends": "<a>\r\n\r</a>",
+    "CDATA": "<a><![CDATA[<&>]]>]]&gt;</a>",
+    "letters apart": "<a b='\u1ea1\u0323'>e\u0302\u0323</a>",
+}
+
+
+def test_the_jdk_agrees_about_canonical_forms(tmp_path: Path, program: Callable[[str, str], Path]) -> None:
+    """What we hash is exclusive canonical XML as others write it, in every layout, however odd the message."""
+    java = program("java", "default-jdk-headless")
+    program("javac", "default-jdk-headless")
+    files: dict[str, Path] = {}
+    for name, xml in ODD.items():
+        for layout in LAYOUTS:
+            header = HEADER.replace("</edXML:MessageHeader>", f"{xml}</edXML:MessageHeader>")
+            data = Draft(layout, header=header).sign()
+            assert examine_message(data).state == "intact", name
+            files[f"{name}, {layout}"] = tmp_path / f"{len(files)}.xml"
+            files[f"{name}, {layout}"].write_bytes(data)
+    ran = subprocess.run(  # noqa: S603 - a program of Debian's
+        [java, HERE / "VerifySignature.java", *files.values()], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert dict(zip(files, ran.stdout.split(), strict=True)) == dict.fromkeys(files, "valid")
 
 
 def test_the_jdk_confirms_what_we_sign(tmp_path: Path, program: Callable[[str, str], Path]) -> None:
