@@ -37,9 +37,9 @@ _WHITE_SPACE = b" \t\r\n"
 _QUANTUM = 4
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Content:
-    """Where in the message the base64 of one attachment stands."""
+    """Where in the message the base64 of one attachment stands; never changed."""
 
     data: bytes = field(repr=False)
     start: int
@@ -57,8 +57,7 @@ class Content:
             yield piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in piece else piece
 
 
-@dataclass(frozen=True, slots=True)
-class Skeleton:
+class Skeleton(NamedTuple):
     """A message without the contents of its attachments.
 
     Attributes:
@@ -68,7 +67,7 @@ class Skeleton:
         starts: where in the skeleton each content was taken out.
     """
 
-    xml: bytes = field(repr=False)
+    xml: bytes
     contents: tuple[Content | None, ...]
     starts: tuple[int, ...]
 

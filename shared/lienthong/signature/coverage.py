@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from lienthong.edxml import names
 from lienthong.signature.algorithms import DIGESTS
@@ -35,8 +34,7 @@ _HEADER_PATH: Final = f"{EDXML}{names.ENVELOPE}/{EDXML}{names.HEADER}/{EDXML}{na
 _MANIFEST_PATH: Final = f"{EDXML}{names.ENVELOPE}/{EDXML}{names.BODY}/{EDXML}{names.MANIFEST}"
 
 
-@dataclass(frozen=True, slots=True)
-class SignedPart:
+class SignedPart(NamedTuple):
     """One part of a message that the signature covers.
 
     Attributes:
@@ -51,7 +49,7 @@ class SignedPart:
     sha256: bytes
     size: int
     content_id: str = ""
-    canonical: bytes | None = field(default=None, repr=False)
+    canonical: bytes | None = None
 
 
 class Coverage:
@@ -78,11 +76,13 @@ class Coverage:
             manifest = self.frame.manifest
             manifest_xml = None if manifest is None else self._digested(manifest, names.MANIFEST)
         parts = [_part("header", header_xml)]
-        header = read_header(parse_canonical(header_xml))
+        # Canonical forms declare all they use, so they can be read together: parsing has its price each time.
+        read = parse_canonical(b"<signed>" + header_xml + (manifest_xml or b"") + b"</signed>")
+        header = read_header(read[0])
         lines: dict[str, Line] = {}
         if manifest_xml is not None:
             parts.append(_part("manifest", manifest_xml))
-            lines = read_manifest(parse_canonical(manifest_xml))
+            lines = read_manifest(read[1])
         elif header.status_code is None:
             raise _uncovered(names.MANIFEST)
         parts += self._attachments(lines)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lienthong.edxml import names
@@ -25,8 +24,7 @@ _REFERENCE: Final = f"{EDXML}{names.REFERENCE}"
 _SIZE: Final = re.compile(r"0|[1-9][0-9]{0,9}")
 
 
-@dataclass(frozen=True, slots=True)
-class SignedHeader:
+class SignedHeader(NamedTuple):
     """The signed values of a MessageHeader by which a message is recorded, routed and answered.
 
     Texts are in the normal form of `lienthong.edxml.model`; None where there is nothing.
@@ -56,7 +54,7 @@ class SignedHeader:
     def differences(self, message: Document | Status) -> tuple[str, ...]:
         """Return the names of the values in which a decoded message is not what was signed; empty when it is."""
         read = _as_read(message)
-        return tuple(each.name for each in fields(self) if getattr(self, each.name) != getattr(read, each.name))
+        return tuple(name for name, signed, found in zip(self._fields, self, read, strict=True) if signed != found)
 
 
 class Line(NamedTuple):
