@@ -1,0 +1,120 @@
+"""Reading a trust folder: roots, intermediates, revocation lists and OCSP answers in files, PEM or DER."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import pkcs7
+from cryptography.x509 import ocsp
+
+from lienthong.errors import MisconfiguredError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+__all__ = ["FOLDERS", "Contents", "Stamp", "certificates_in", "crls_in", "read_folder", "stamps_of"]
+
+FOLDERS = ("roots", "intermediates", "crls", "ocsp")
+LARGEST_FILE = 64 * 1024 * 1024
+PEM_CRL_END = b"-----END X509 CRL-----"
+
+Stamp = tuple[str, int, int, int]
+"""Name, inode, modification time and size of a file: what tells that it changed."""
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Contents:
+    """What was read from a folder, and what could not be."""
+
+    roots: list[x509.Certificate] = field(default_factory=list)
+    intermediates: list[x509.Certificate] = field(default_factory=list)
+    crls: list[x509.CertificateRevocationList] = field(default_factory=list)
+    answers: list[ocsp.OCSPResponse] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+
+def read_folder(folder: Path) -> Contents:
+    """Read everything in a trust folder; what cannot be read is named in the result's problems.
+
+    Raises:
+        MisconfiguredError: there is no such folder, or no certificate in its ``roots``.
+    """
+    if not folder.is_dir():
+        raise MisconfiguredError(f"the trust folder {folder} does not exist")
+    contents = Contents()
+    contents.roots = _read(folder / "roots", certificates_in, contents.problems)
+    contents.intermediates = _read(folder / "intermediates", certificates_in, contents.problems)
+    contents.crls = _read(folder / "crls", crls_in, contents.problems)
+    contents.answers = _read(folder / "ocsp", lambda data: [ocsp.load_der_ocsp_response(data)], contents.problems)
+    if not contents.roots:
+        raise MisconfiguredError(f"the trust folder {folder} has no certificate in roots/")
+    return contents
+
+
+def stamps_of(folder: Path) -> tuple[Stamp, ...]:
+    """Return what tells that something in a trust folder changed; costs one look at each file's entry."""
+    found: list[Stamp] = []
+    for name in FOLDERS:
+        try:
+            with os.scandir(folder / name) as entries:
+                for entry in entries:
+                    if _is_wanted(entry.name):
+                        state = entry.stat()
+                        found.append((f"{name}/{entry.name}", state.st_ino, state.st_mtime_ns, state.st_size))
+        except FileNotFoundError:
+            continue
+    return tuple(sorted(found))
+
+
+def certificates_in(data: bytes) -> list[x509.Certificate]:
+    """Return the certificates in the bytes of a file: PEM, DER, or a PKCS #7 bundle (.p7b) of either form.
+
+    Raises:
+        ValueError: there are none, or they are malformed.
+    """
+    if b"-----BEGIN PKCS7-----" in data:
+        return pkcs7.load_pem_pkcs7_certificates(data)
+    if b"-----BEGIN " in data:
+        return x509.load_pem_x509_certificates(data)
+    try:
+        return [x509.load_der_x509_certificate(data)]
+    except ValueError:
+        return pkcs7.load_der_pkcs7_certificates(data)
+
+
+def crls_in(data: bytes) -> list[x509.CertificateRevocationList]:
+    """Return the revocation lists in the bytes of a file, PEM or DER.
+
+    Raises:
+        ValueError: there are none, or they are malformed.
+    """
+    if b"-----BEGIN X509 CRL-----" not in data:
+        return [x509.load_der_x509_crl(data)]
+    parts = data.split(PEM_CRL_END)[:-1]
+    return [x509.load_pem_x509_crl(part + PEM_CRL_END + b"\n") for part in parts]
+
+
+def _is_wanted(name: str) -> bool:
+    """Tell whether a file is part of the folder: hidden ones are downloads not yet finished."""
+    return not name.startswith(".")
+
+
+def _read(folder: Path, parse: Callable[[bytes], list[T]], problems: list[str]) -> list[T]:
+    found: list[T] = []
+    if not folder.is_dir():
+        return found
+    for path in sorted(folder.iterdir()):
+        if not _is_wanted(path.name):
+            continue
+        try:
+            if path.stat().st_size > LARGEST_FILE:
+                raise ValueError("larger than 64 MB")  # noqa: TRY301 - one place says what becomes of a bad file
+            found += parse(path.read_bytes())
+        except (OSError, ValueError) as error:
+            problems.append(f"{folder.name}/{path.name}: {error}")
+    return found
