@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lienthong_cli import agency, demo, edxml, ledger, topology
+from lienthong_cli import agency, demo, edxml, ledger, topology, trust
 
 __all__ = ["app", "main"]
 
@@ -19,6 +19,7 @@ app.add_typer(demo.app, name="demo")
 app.add_typer(edxml.app, name="edxml")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(topology.app, name="topology")
+app.add_typer(trust.app, name="trust")
 
 
 def main() -> None:

@@ -45,3 +45,8 @@ class Event(StrEnum):
     """A worker cannot start yet, because the broker or the database does not answer: reason."""
     LEDGER_AWAY = "ledger_away"
     """The database cannot be reached; the worker keeps its batch and keeps trying: reason."""
+
+    TRUST_REFRESH_FAILED = "trust_refresh_failed"
+    """A CRL or OCSP answer could not be fetched, or was not accepted; what is at hand stays in use: url, reason."""
+    TRUST_FOLDER_UNUSABLE = "trust_folder_unusable"
+    """The trust folder lost its roots or is gone; nothing new can be fetched for it: folder, reason."""

@@ -14,6 +14,12 @@ __all__ = [
     "RETRIED",
     "SETTLED",
     "TAKEN",
+    "TRUST_CRL_AGE_SECONDS",
+    "TRUST_CRL_LEFT_SECONDS",
+    "TRUST_DAYS_LEFT",
+    "TRUST_PROBLEMS",
+    "TRUST_REFRESHED",
+    "TRUST_REFRESH_FAILED",
     "WAITING",
 ]
 
@@ -35,4 +41,19 @@ PHASE_SECONDS = Histogram(
     "Seconds a batch spends in a phase: decide, record, publish",
     ["step", "phase"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+)
+
+TRUST_DAYS_LEFT = Gauge("lienthong_trust_days_left", "Days until an authority's certificate expires", ["authority"])
+TRUST_CRL_AGE_SECONDS = Gauge(
+    "lienthong_trust_crl_age_seconds", "Seconds since an authority's newest CRL was issued", ["authority"]
+)
+TRUST_CRL_LEFT_SECONDS = Gauge(
+    "lienthong_trust_crl_left_seconds",
+    "Seconds until an authority's newest CRL is stale; negative when it is",
+    ["authority"],
+)
+TRUST_PROBLEMS = Gauge("lienthong_trust_problems", "Things in the trust folder that cannot be used")
+TRUST_REFRESHED = Counter("lienthong_trust_refreshed", "CRLs and OCSP answers fetched and accepted", ["host"])
+TRUST_REFRESH_FAILED = Counter(
+    "lienthong_trust_refresh_failed", "CRLs and OCSP answers that could not be had or were refused", ["host"]
 )

@@ -33,6 +33,7 @@ from lienthong.trust.development_certificates import (
 )
 from lienthong.trust.development_stamps import stamp
 from lienthong.trust.folder import FOLDERS
+from lienthong.trust.publications import ADDRESSES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,6 +101,9 @@ class DevelopmentAuthority:
         for place, certificate in (("roots/root", authority.root), ("intermediates/issuing", authority.issuing)):
             target = authority.trust_folder / f"{place}.crt"
             target.write_bytes(certificate.public_bytes(Encoding.PEM))
+        if url is not None:
+            addresses = "".join(f"{url}/crl/{name}.crl\n" for name in LIST_DAYS)
+            (authority.trust_folder / ADDRESSES).write_text(addresses, encoding="utf-8")
         authority.publish()
         return authority
 

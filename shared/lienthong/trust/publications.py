@@ -1,0 +1,186 @@
+"""Where authorities publish revocation, and whether what came from there may go into the trust folder.
+
+An address counts only when a configured authority wrote it: into its own certificate, or into one that it issued.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import AuthorityInformationAccessOID
+
+from lienthong.errors import Unavailable
+from lienthong.trust.crl import read_crl
+from lienthong.trust.folder import crls_in
+from lienthong.trust.sources import distribution_points
+from lienthong.trust.status_answers import read_ocsp
+from lienthong.trust.store import identity
+
+if TYPE_CHECKING:
+    import datetime as dt
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from lienthong.trust.sources import Source
+    from lienthong.trust.store import TrustStore
+
+__all__ = ["ADDRESSES", "Publication", "StatusQuestion", "addresses", "keep", "publications", "question_about"]
+
+ADDRESSES = "addresses.txt"
+"""In a trust folder: addresses of lists to fetch that no certificate at hand names, one a line, # for remarks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """A list of a configured authority, by its address."""
+
+    url: str
+
+    @property
+    def place(self) -> str:
+        """Return the file it is kept in, within the trust folder."""
+        return f"crls/fetched-{hashlib.sha256(self.url.encode()).hexdigest()[:16]}.crl"
+
+    def check(self, data: bytes, store: TrustStore, now: dt.datetime) -> Source:
+        """Return what a fetched list says.
+
+        Raises:
+            Unavailable: it is not an authentic, fresh list of a configured authority.
+        """
+        try:
+            (crl,) = crls_in(data)
+            found = [read_crl(crl, authority) for authority in store.authorities(crl.issuer)]
+        except ValueError as error:
+            raise Unavailable(f"not one CRL: {error}") from error
+        return _fresh([source for source in found if source is not None], now)
+
+
+@dataclass(frozen=True, slots=True)
+class StatusQuestion:
+    """What to ask an OCSP responder about one certificate."""
+
+    url: str
+    certificate: x509.Certificate
+    issuer: x509.Certificate
+
+    @property
+    def place(self) -> str:
+        """Return the file its answer is kept in, within the trust folder."""
+        return f"ocsp/fetched-{identity(self.certificate).hex()[:32]}.der"
+
+    @property
+    def request(self) -> bytes:
+        """Return the question, DER; SHA-1 only names the issuer here and is what every responder knows."""
+        builder = ocsp.OCSPRequestBuilder().add_certificate(self.certificate, self.issuer, hashes.SHA1())  # noqa: S303
+        return builder.build().public_bytes(Encoding.DER)
+
+    def check(self, data: bytes, store: TrustStore, now: dt.datetime) -> Source:
+        """Return what an answer says.
+
+        Raises:
+            Unavailable: it is not an authentic, fresh answer about this certificate, or the responder does not know.
+        """
+        del store
+        try:
+            found = read_ocsp(ocsp.load_der_ocsp_response(data), self.issuer)
+        except ValueError as error:
+            raise Unavailable(f"not an OCSP answer: {error}") from error
+        serial = self.certificate.serial_number
+        return _fresh([one for one in found if one.only == serial and (one.complete or one.entries)], now)
+
+
+def publications(store: TrustStore, certificates: Iterable[x509.Certificate], urls: Iterable[str]) -> set[Publication]:
+    """Return every list to fetch: configured ones, and those named in certificates of or under configured authorities.
+
+    Args:
+        store: what is trusted.
+        certificates: others seen; those that no configured authority signed are passed over.
+        urls: addresses configured by the operator.
+    """
+    found = set(urls)
+    trusted = (*store.intermediates, *(one for one in certificates if issuer_of(one, store) is not None))
+    for certificate in trusted:
+        for name in distribution_points(certificate):
+            if isinstance(name, x509.UniformResourceIdentifier):
+                found.add(name.value)
+    return {Publication(url) for url in found if _is_web(url)}
+
+
+def addresses(folder: Path) -> tuple[str, ...]:
+    """Return the addresses an operator has written into a trust folder."""
+    try:
+        lines = (folder / ADDRESSES).read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return ()
+    return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def question_about(certificate: x509.Certificate, store: TrustStore) -> StatusQuestion | None:
+    """Return what to ask about a certificate, or None when no configured authority issued it or says where to ask."""
+    issuer = issuer_of(certificate, store)
+    if issuer is None:
+        return None
+    try:
+        information = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    except (x509.ExtensionNotFound, ValueError):
+        return None
+    for description in information:
+        location = description.access_location
+        if description.access_method == AuthorityInformationAccessOID.OCSP and isinstance(
+            location, x509.UniformResourceIdentifier
+        ):
+            return StatusQuestion(location.value, certificate, issuer) if _is_web(location.value) else None
+    return None
+
+
+def issuer_of(certificate: x509.Certificate, store: TrustStore) -> x509.Certificate | None:
+    """Return the configured authority that signed a certificate."""
+    for authority in store.authorities(certificate.issuer):
+        try:
+            certificate.verify_directly_issued_by(authority)
+        except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+            continue
+        return authority
+    return None
+
+
+def keep(folder: Path, place: str, data: bytes) -> None:
+    """Put a file into a trust folder so that a reader sees the old one or the new one, and a crash leaves one of them.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    target = folder / place
+    target.parent.mkdir(exist_ok=True)
+    unfinished = target.with_name(f".{target.name}.{os.getpid()}")
+    with unfinished.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(target)
+
+
+def _fresh(sources: list[Source], now: dt.datetime) -> Source:
+    if not sources:
+        raise Unavailable("not signed by a configured authority, or not about what was asked")
+    source = sources[0]
+    if not source.is_fresh(now):
+        raise Unavailable(f"stale: it was good until {source.next_update:%Y-%m-%d %H:%M:%S} UTC")
+    return source
+
+
+def _is_web(url: str) -> bool:
+    try:
+        place = urlsplit(url)
+    except ValueError:
+        return False
+    return place.scheme in {"http", "https"} and bool(place.hostname)
