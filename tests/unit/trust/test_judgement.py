@@ -1,0 +1,430 @@
+"""What is believed: every way a certificate can be wrong, alone, with the verdict and ETSI's code for it."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.x509 import ocsp
+from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
+
+from lienthong.document.verdicts import Verdict
+from lienthong.testing.hierarchy import Hierarchy, Revocation, signed_with_sha1
+from lienthong.trust import TrustStore, Usage, judge
+from lienthong.trust.development_certificates import authority_extensions, end_entity_extensions, key_usage, named
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = dt.datetime(2026, 11, 15, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+VALID, INVALID, UNKNOWN = Verdict.VALID, Verdict.INVALID, Verdict.INDETERMINATE
+Reason = x509.ReasonFlags
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is judged, by whom, and for when."""
+
+    certificate: x509.Certificate
+    store: TrustStore
+    at: dt.datetime = NOW
+    usage: Usage = Usage.SIGNATURE
+
+
+@pytest.fixture(scope="module")
+def hierarchy() -> Hierarchy:
+    """Provide a hierarchy that is right on 15 November 2026."""
+    return Hierarchy(NOW)
+
+
+def _with(h: Hierarchy, *crls: x509.CertificateRevocationList) -> TrustStore:
+    return h.store(h.crl(h.root), *crls)
+
+
+def revoked(
+    h: Hierarchy,
+    reason: x509.ReasonFlags | None = None,
+    *,
+    days_ago: int = 30,
+    invalid_days_ago: int | None = None,
+    at: dt.datetime = NOW,
+) -> Case:
+    """Return a signer on its issuer's list."""
+    signer = h.signer().certificate
+    since = None if invalid_days_ago is None else NOW - invalid_days_ago * DAY
+    entry = Revocation(signer, NOW - days_ago * DAY, reason, since)
+    return Case(signer, _with(h, h.crl(h.sub, entry)), at)
+
+
+def under(
+    h: Hierarchy,
+    extensions: list[tuple[x509.ExtensionType, bool]],
+    *,
+    start: dt.datetime | None = None,
+    end: dt.datetime | None = None,
+) -> Case:
+    """Return a signer under an authority of another making."""
+    odd = h.authority("Odd CA", h.root, extensions=extensions, start=start, end=end)
+    return Case(h.signer(issuer=odd).certificate, h.store(h.crl(h.root), h.crl(odd), intermediates=[odd]))
+
+
+def used(h: Hierarchy, *usages: str, purposes: list[x509.ObjectIdentifier] | None = None) -> Case:
+    """Return a signer with this key usage and these purposes."""
+    extensions: list[tuple[x509.ExtensionType, bool]] = [(x509.BasicConstraints(ca=False, path_length=None), True)]
+    if usages:
+        extensions.append((key_usage(*usages), True))
+    if purposes:
+        extensions.append((x509.ExtendedKeyUsage(purposes), False))
+    return Case(h.signer(extensions=extensions).certificate, h.store())
+
+
+def answered(
+    h: Hierarchy,
+    status: ocsp.OCSPCertStatus = ocsp.OCSPCertStatus.GOOD,
+    *,
+    since: dt.datetime | None = None,
+    until: dt.datetime | None = None,
+    revoked_at: dt.datetime | None = None,
+) -> Case:
+    """Return a signer about which only an OCSP answer is at hand."""
+    signer = h.signer().certificate
+    answer = h.answer(signer, status, since=since, until=until, revoked_at=revoked_at)
+    return Case(signer, h.store(h.crl(h.root), answers=[answer]))
+
+
+def rogue_sub(h: Hierarchy) -> Case:
+    """Return a signer under an authority that the root never issued but that the message brings along."""
+    rogue = h.authority("Sub CA", Hierarchy(NOW).root)
+    return Case(h.signer(issuer=rogue).certificate, h.store())
+
+
+def unconfigured_sub(h: Hierarchy) -> Case:
+    """Return a signer under a genuine authority that the operator did not configure."""
+    other = h.authority("Other Sub CA", h.root)
+    return Case(h.signer(issuer=other).certificate, h.store())
+
+
+def revoked_sub(h: Hierarchy, at: dt.datetime = NOW) -> Case:
+    """Return a signer under a revoked authority."""
+    entry = Revocation(h.sub.certificate, NOW - 30 * DAY, Reason.ca_compromise)
+    return Case(h.signer().certificate, h.store(h.crl(h.root, entry), h.crl(h.sub)), at)
+
+
+def hold_lifted(h: Hierarchy) -> Case:
+    """Return a signer that an older list holds and a newer one no longer mentions."""
+    signer = h.signer().certificate
+    entry = Revocation(signer, NOW - 9 * DAY, Reason.certificate_hold)
+    older = h.crl(h.sub, entry, since=NOW - 8 * DAY, until=NOW + DAY)
+    return Case(signer, _with(h, older, h.crl(h.sub)))
+
+
+def hold_begun(h: Hierarchy) -> Case:
+    """Return a signer that a newer list holds and an older, longer lasting one does not mention."""
+    signer = h.signer().certificate
+    entry = Revocation(signer, NOW - 9 * DAY, Reason.certificate_hold)
+    older = h.crl(h.sub, since=NOW - 8 * DAY, until=NOW + 30 * DAY)
+    return Case(signer, _with(h, older, h.crl(h.sub, entry)))
+
+
+def dropped_from_list(h: Hierarchy) -> Case:
+    """Return a signer that a superseded list revoked and the newest does not mention."""
+    signer = h.signer().certificate
+    older = h.crl(h.sub, Revocation(signer, NOW - 99 * DAY), since=NOW - 90 * DAY, until=NOW - 80 * DAY)
+    return Case(signer, _with(h, older, h.crl(h.sub)))
+
+
+def scoped(h: Hierarchy, **scope: object) -> Case:
+    """Return a signer whose issuer's list has an issuing distribution point."""
+    defaults: dict[str, object] = {
+        "full_name": None,
+        "relative_name": None,
+        "only_contains_user_certs": False,
+        "only_contains_ca_certs": False,
+        "only_some_reasons": None,
+        "indirect_crl": False,
+        "only_contains_attribute_certs": False,
+    }
+    point = x509.IssuingDistributionPoint(**(defaults | scope))  # type: ignore[arg-type]
+    return Case(h.signer().certificate, _with(h, h.crl(h.sub, extensions=[(point, True)])))
+
+
+def named_like_root(h: Hierarchy) -> Case:
+    """Return a self-made root and signer with the very names of the trusted ones."""
+    twin = Hierarchy(NOW)
+    return Case(twin.signer(issuer=twin.root).certificate, h.store(h.crl(h.root), h.crl(h.sub), twin.crl(twin.root)))
+
+
+def with_answer_by(h: Hierarchy, *, unchecked: bool, listed: str) -> Case:
+    """Return a signer with a good answer by an appointed responder, about which the list says something."""
+    signer, responder = h.signer().certificate, h.responder(unchecked=unchecked)
+    crls = [h.crl(h.root)]
+    # The list covers the responder only by an entry, or when it is fresh; a signer of its own keeps it from deciding.
+    if listed == "revoked":
+        stale = NOW - DAY
+        crls.append(h.crl(h.sub, Revocation(responder.certificate, NOW - 3 * DAY), since=NOW - 2 * DAY, until=stale))
+    return Case(signer, h.store(*crls, answers=[h.answer(signer, responder=responder)]))
+
+
+def constrained(h: Hierarchy, name: str) -> Case:
+    """Return a signer with a DNS name under an authority that may issue for gov.vn only."""
+    limits = x509.NameConstraints([x509.DNSName("gov.vn")], None)
+    odd = h.authority("Odd CA", h.root, extensions=[*authority_extensions(), (limits, True)])
+    names = x509.SubjectAlternativeName([x509.DNSName(name)])
+    signer = h.signer(issuer=odd, others=[(names, False)]).certificate
+    return Case(signer, h.store(h.crl(h.root), h.crl(odd), intermediates=[odd]))
+
+
+def too_long(h: Hierarchy) -> Case:
+    """Return a signer two authorities below one that may have none below it."""
+    lower = h.authority("Lower CA", h.sub)
+    signer = h.signer(issuer=lower).certificate
+    return Case(signer, h.store(h.crl(h.root), h.crl(h.sub), h.crl(lower), intermediates=[h.sub, lower]))
+
+
+def unknown_critical(h: Hierarchy) -> Case:
+    """Return a signer with a critical extension nobody here knows."""
+    odd = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.32473.9"), b"\x05\x00")
+    return Case(h.signer(others=[(odd, True)]).certificate, h.store())
+
+
+def weak(h: Hierarchy, key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey) -> Case:
+    """Return a signer with this key."""
+    return Case(h.signer(key=key).certificate, h.store())
+
+
+def listed_with(h: Hierarchy, value: x509.ExtensionType, *, entry: bool = False) -> Case:
+    """Return a signer whose issuer's list, or another entry on it, carries a critical extension."""
+    signer, other = h.signer().certificate, h.signer().certificate
+    if entry:
+        crl = h.crl(h.sub, Revocation(other, NOW - DAY, others=((value, True),)))
+    else:
+        crl = h.crl(h.sub, extensions=[(value, True)])
+    return Case(signer, _with(h, crl))
+
+
+ODD = x509.UnrecognizedExtension(x509.ObjectIdentifier("1.3.6.1.4.1.32473.9"), b"\x05\x00")
+POINT = [x509.UniformResourceIdentifier("http://crl.example/1.crl")]
+CA_ONLY = x509.BasicConstraints(ca=True, path_length=None)
+GOOD, REVOKED_ANSWER, UNKNOWN_ANSWER = (
+    ocsp.OCSPCertStatus.GOOD,
+    ocsp.OCSPCertStatus.REVOKED,
+    ocsp.OCSPCertStatus.UNKNOWN,
+)
+
+CASES: list[tuple[str, Callable[[Hierarchy], Case], Verdict, str]] = [
+    ("right", lambda h: Case(h.signer().certificate, h.store()), VALID, ""),
+    ("right, directly under the root", lambda h: Case(h.signer(issuer=h.root).certificate, h.store()), VALID, ""),
+    ("right, P-384", lambda h: weak(h, ec.generate_private_key(ec.SECP384R1())), VALID, ""),
+    ("right, RSA-2048", lambda h: weak(h, rsa.generate_private_key(65537, 2048)), VALID, ""),
+    # Time.
+    ("expired", lambda h: Case(h.signer(end=NOW - DAY).certificate, h.store()), INVALID, "EXPIRED"),
+    ("expired since", lambda h: Case(h.signer(end=NOW - DAY).certificate, h.store(), NOW - 2 * DAY), VALID, ""),
+    ("not yet valid", lambda h: Case(h.signer(start=NOW + DAY).certificate, h.store()), INVALID, "NOT_YET_VALID"),
+    ("before it was valid", lambda h: Case(h.signer().certificate, h.store(), NOW - 900 * DAY),
+     INVALID, "NOT_YET_VALID"),
+    ("authority expired", lambda h: under(h, authority_extensions(), end=NOW - DAY), INVALID, "EXPIRED"),
+    ("authority not yet", lambda h: under(h, authority_extensions(), start=NOW + DAY), INVALID, "NOT_YET_VALID"),
+    # Path.
+    ("self-signed", lambda h: Case(h.authority("Me", None).certificate, h.store()),
+     INVALID, "NO_CERTIFICATE_CHAIN_FOUND"),
+    ("another root", lambda h: Case(Hierarchy(NOW).signer(issuer=h.authority("Else", None)).certificate, h.store()),
+     INVALID, "NO_CERTIFICATE_CHAIN_FOUND"),
+    ("rogue authority, same name", rogue_sub, INVALID, "NO_CERTIFICATE_CHAIN_FOUND"),
+    ("twin of the root", named_like_root, INVALID, "NO_CERTIFICATE_CHAIN_FOUND"),
+    ("authority not configured", unconfigured_sub, INVALID, "NO_CERTIFICATE_CHAIN_FOUND"),
+    ("nothing configured", lambda h: Case(h.signer().certificate, TrustStore.of(roots=[])),
+     INVALID, "NO_CERTIFICATE_CHAIN_FOUND"),
+    ("path too long", too_long, INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("issuer is no authority", lambda h: under(h, end_entity_extensions()), INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("authority may not issue", lambda h: under(h, [(CA_ONLY, True), (key_usage("crl_sign"), True)]),
+     INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("authority for TLS only",
+     lambda h: under(h, [*authority_extensions(), (x509.ExtendedKeyUsage([Purpose.SERVER_AUTH]), False)]),
+     INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("authority for documents",
+     lambda h: under(h, [*authority_extensions(), (x509.ExtendedKeyUsage([Purpose.EMAIL_PROTECTION]), False)]),
+     VALID, ""),
+    ("name permitted", lambda h: constrained(h, "mic.gov.vn"), VALID, ""),
+    ("name not permitted", lambda h: constrained(h, "example.org"), INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("unknown critical extension", unknown_critical, INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("authority with one", lambda h: under(h, [*authority_extensions(), (ODD, True)]),
+     INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    # Strength.
+    ("RSA-1024", lambda h: weak(h, rsa.generate_private_key(65537, 1024)),  # noqa: S505 - the weakness is the point
+     INVALID, "CRYPTO_CONSTRAINTS_FAILURE"),
+    ("P-224", lambda h: weak(h, ec.generate_private_key(ec.SECP224R1())),
+     INVALID, "CRYPTO_CONSTRAINTS_FAILURE"),
+    ("secp256k1", lambda h: weak(h, ec.generate_private_key(ec.SECP256K1())), INVALID, "CRYPTO_CONSTRAINTS_FAILURE"),
+    ("signed with SHA-1", lambda h: Case(signed_with_sha1(h.signer().certificate, h.sub), h.store()),
+     INVALID, "CRYPTO_CONSTRAINTS_FAILURE"),
+    # Usage.
+    ("non-repudiation only", lambda h: used(h, "content_commitment"), VALID, ""),
+    ("encipherment only", lambda h: used(h, "key_encipherment"), INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("no key usage", used, INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("TLS server", lambda h: used(h, "digital_signature", purposes=[Purpose.SERVER_AUTH]),
+     INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("time stamping", lambda h: used(h, "digital_signature", purposes=[Purpose.TIME_STAMPING]),
+     INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("OCSP signing", lambda h: used(h, "digital_signature", purposes=[Purpose.OCSP_SIGNING]),
+     INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("e-mail and TLS client",
+     lambda h: used(h, "digital_signature", purposes=[Purpose.EMAIL_PROTECTION, Purpose.CLIENT_AUTH]), VALID, ""),
+    ("the authority itself", lambda h: Case(h.sub.certificate, h.store()), INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("the root itself", lambda h: Case(h.root.certificate, h.store()), INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("an authority that may sign",
+     lambda h: Case(h.signer(extensions=[(CA_ONLY, True), (key_usage("digital_signature", "key_cert_sign"), True)],
+                             issuer=h.root).certificate, h.store()), INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    ("a signer as time stamp authority", lambda h: Case(h.signer().certificate, h.store(), usage=Usage.TIMESTAMP),
+     INVALID, "CHAIN_CONSTRAINTS_FAILURE"),
+    # Lists.
+    ("revoked", revoked, INVALID, "REVOKED"),
+    ("revoked, with reason", lambda h: revoked(h, Reason.superseded), INVALID, "REVOKED"),
+    ("revoked later", lambda h: revoked(h, at=NOW - 31 * DAY), VALID, ""),
+    ("revoked at that instant", lambda h: revoked(h, at=NOW - 30 * DAY), INVALID, "REVOKED"),
+    ("invalid before it was revoked", lambda h: revoked(h, invalid_days_ago=60, at=NOW - 45 * DAY), INVALID, "REVOKED"),
+    ("invalidity date after", lambda h: revoked(h, invalid_days_ago=10, at=NOW - 20 * DAY), INVALID, "REVOKED"),
+    ("on hold", lambda h: revoked(h, Reason.certificate_hold), INVALID, "REVOKED"),
+    ("hold begun later", lambda h: revoked(h, Reason.certificate_hold, at=NOW - 31 * DAY), VALID, ""),
+    ("hold lifted", hold_lifted, VALID, ""),
+    ("hold begun after an older list", hold_begun, INVALID, "REVOKED"),
+    ("removed from the list", lambda h: revoked(h, Reason.remove_from_crl), VALID, ""),
+    ("revoked by a superseded list", dropped_from_list, INVALID, "REVOKED"),
+    ("authority revoked", revoked_sub, INVALID, "REVOKED_CA_NO_POE"),
+    ("authority revoked later", lambda h: revoked_sub(h, NOW - 31 * DAY), VALID, ""),
+    ("no list", lambda h: Case(h.signer().certificate, h.store(h.crl(h.root))), UNKNOWN, "TRY_LATER"),
+    ("no list of the root", lambda h: Case(h.signer().certificate, h.store(h.crl(h.sub))), UNKNOWN, "TRY_LATER"),
+    ("revoked, no list of the root",
+     lambda h: Case((s := h.signer().certificate), h.store(h.crl(h.sub, Revocation(s, NOW - DAY)))),
+     INVALID, "REVOKED"),
+    ("stale list",
+     lambda h: Case(h.signer().certificate, _with(h, h.crl(h.sub, until=NOW - dt.timedelta(seconds=1)))),
+     UNKNOWN, "TRY_LATER"),
+    ("revoked on a stale list",
+     lambda h: Case((s := h.signer().certificate),
+                    _with(h, h.crl(h.sub, Revocation(s, NOW - DAY), until=NOW - DAY / 2))),
+     INVALID, "REVOKED"),
+    ("list from the future", lambda h: Case(h.signer().certificate, _with(h, h.crl(h.sub, since=NOW + DAY))),
+     UNKNOWN, "TRY_LATER"),
+    ("list signed by another key",
+     lambda h: Case(h.signer().certificate, _with(h, h.crl(h.sub, key=ec.generate_private_key(ec.SECP256R1())))),
+     UNKNOWN, "TRY_LATER"),
+    ("revoked by a list signed by another key",
+     lambda h: Case((s := h.signer().certificate),
+                    _with(h, h.crl(h.sub, Revocation(s, NOW - DAY), key=h.root.key))), UNKNOWN, "TRY_LATER"),
+    ("list of an authority that may not sign lists",
+     lambda h: under(h, [(CA_ONLY, True), (key_usage("key_cert_sign"), True)]), UNKNOWN, "TRY_LATER"),
+    ("list with a critical extension", lambda h: listed_with(h, ODD), UNKNOWN, "TRY_LATER"),
+    ("list with a critical entry extension", lambda h: listed_with(h, ODD, entry=True), UNKNOWN, "TRY_LATER"),
+    ("delta list", lambda h: listed_with(h, x509.DeltaCRLIndicator(1)), UNKNOWN, "TRY_LATER"),
+    ("list for users", lambda h: scoped(h, only_contains_user_certs=True), VALID, ""),
+    ("list for authorities", lambda h: scoped(h, only_contains_ca_certs=True), UNKNOWN, "TRY_LATER"),
+    ("list for attribute certificates", lambda h: scoped(h, only_contains_attribute_certs=True), UNKNOWN, "TRY_LATER"),
+    ("list for some reasons", lambda h: scoped(h, only_some_reasons=frozenset({Reason.key_compromise})),
+     UNKNOWN, "TRY_LATER"),
+    ("indirect list", lambda h: scoped(h, indirect_crl=True), UNKNOWN, "TRY_LATER"),
+    ("list of another distribution point", lambda h: scoped(h, full_name=POINT), UNKNOWN, "TRY_LATER"),
+    # OCSP.
+    ("good answer", answered, VALID, ""),
+    ("revoked answer", lambda h: answered(h, REVOKED_ANSWER, revoked_at=NOW - DAY), INVALID, "REVOKED"),
+    ("unknown answer", lambda h: answered(h, UNKNOWN_ANSWER), UNKNOWN, "TRY_LATER"),
+    ("stale answer", lambda h: answered(h, since=NOW - 3 * DAY, until=NOW - DAY), UNKNOWN, "TRY_LATER"),
+    ("answer about another",
+     lambda h: Case(h.signer().certificate, h.store(h.crl(h.root), answers=[h.answer(h.signer().certificate)])),
+     UNKNOWN, "TRY_LATER"),
+    ("good answer, revoked on the list",
+     lambda h: Case((s := h.signer().certificate),
+                    h.store(h.crl(h.root), h.crl(h.sub, Revocation(s, NOW - DAY)), answers=[h.answer(s)])),
+     INVALID, "REVOKED"),
+    ("answer by the root",
+     lambda h: Case((s := h.signer().certificate), h.store(h.crl(h.root), answers=[h.answer(s, responder=h.root)])),
+     UNKNOWN, "TRY_LATER"),
+    ("answer by another signer",
+     lambda h: Case((s := h.signer().certificate), h.store(h.crl(h.root), answers=[h.answer(s, responder=h.signer())])),
+     UNKNOWN, "TRY_LATER"),
+    ("answer by a responder of the root",
+     lambda h: Case((s := h.signer().certificate),
+                    h.store(h.crl(h.root), answers=[h.answer(s, responder=h.responder(issuer=h.root))])),
+     UNKNOWN, "TRY_LATER"),
+    ("answer by its responder", lambda h: with_answer_by(h, unchecked=True, listed="no"), VALID, ""),
+    ("answer by a responder nobody vouches for", lambda h: with_answer_by(h, unchecked=False, listed="no"),
+     UNKNOWN, "TRY_LATER"),
+    ("answer by a revoked responder", lambda h: with_answer_by(h, unchecked=True, listed="revoked"),
+     UNKNOWN, "TRY_LATER"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("build", "verdict", "code"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+def test_each_way_of_being_wrong_has_its_verdict(
+    hierarchy: Hierarchy, build: Callable[[Hierarchy], Case], verdict: Verdict, code: str
+) -> None:
+    """A certificate wrong in one way gets that way's verdict and code; what may be found out later is not invalid."""
+    case = build(hierarchy)
+    found = judge(case.certificate, at=case.at, now=NOW, usage=case.usage, store=case.store)
+    assert (found.verdict, found.reason.code) == (verdict, code), found.reason.en
+    assert found.reason.vi
+    assert found.reason.en
+
+
+def test_a_verdict_can_be_found_again_from_its_evidence(hierarchy: Hierarchy) -> None:
+    """The certificates, lists and answers kept with a verdict lead to the same verdict, years later."""
+    for _, build, verdict, code in CASES:
+        case = build(hierarchy)
+        first = judge(case.certificate, at=case.at, now=NOW, usage=case.usage, store=case.store)
+        der = {kind: [one.der for one in first.evidence if one.kind == kind] for kind in ("certificate", "crl", "ocsp")}
+        leaf, *authorities = map(x509.load_der_x509_certificate, der["certificate"])
+        store = TrustStore.of(
+            roots=authorities[-1:],
+            intermediates=authorities[:-1],
+            crls=map(x509.load_der_x509_crl, der["crl"]),
+            answers=map(ocsp.load_der_ocsp_response, der["ocsp"]),
+        )
+        if len(first.path) > 1 and verdict is not UNKNOWN:
+            again = judge(leaf, at=case.at, now=NOW, usage=case.usage, store=store)
+            assert (again.verdict, again.reason.code) in {(verdict, code), (UNKNOWN, "TRY_LATER")}
+            if verdict is VALID:
+                assert again.verdict is VALID
+
+
+def test_a_time_without_zone_is_a_mistake_of_the_caller(hierarchy: Hierarchy) -> None:
+    """A naive time is refused loudly: guessing its zone would move the moment that decides by hours."""
+    with pytest.raises(ValueError, match="aware"):
+        judge(
+            hierarchy.signer().certificate,
+            at=NOW.replace(tzinfo=None),
+            now=NOW,
+            usage=Usage.SIGNATURE,
+            store=hierarchy.store(),
+        )
+
+
+def test_the_zone_of_a_time_changes_nothing(hierarchy: Hierarchy) -> None:
+    """The same instant in Vietnam's zone gets the same verdict."""
+    vietnam = dt.timezone(dt.timedelta(hours=7))
+    case = revoked(hierarchy)
+    before = (NOW - 30 * DAY - dt.timedelta(seconds=1)).astimezone(vietnam)
+    found = judge(case.certificate, at=before, now=NOW.astimezone(vietnam), usage=Usage.SIGNATURE, store=case.store)
+    assert found.verdict is VALID
+
+
+def test_odd_keys_do_not_raise(hierarchy: Hierarchy) -> None:
+    """A certificate with a key of a kind nobody expects is judged, not crashed on."""
+    key = ed25519.Ed25519PrivateKey.generate()
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(named("Ed", "H23"))
+        .issuer_name(hierarchy.sub.certificate.subject)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(NOW - DAY)
+        .not_valid_after(NOW + DAY)
+    )
+    for signing in (key, hierarchy.sub.key):
+        algorithm = None if signing is key else hierarchy.sub.certificate.signature_hash_algorithm
+        certificate = builder.sign(signing, algorithm)  # type: ignore[arg-type]
+        found = judge(certificate, at=NOW, now=NOW, usage=Usage.SIGNATURE, store=hierarchy.store())
+        assert found.verdict is INVALID
