@@ -16,7 +16,6 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from rich.console import Console
-from rich.table import Table
 
 from lienthong.errors import LienThongError, MisconfiguredError
 from lienthong.trust import DevelopmentAuthority, TrustStore
@@ -90,10 +89,10 @@ def list_authorities(folder: TrustFolder = DEFAULT_FOLDER, as_json: AsJson = Fal
     if as_json:
         print(json.dumps(rows, ensure_ascii=False))
         return
-    table = Table("Loại / Kind", "Tên / Subject", "Hết hạn / Valid until", "SHA-256")
     for row in rows:
-        table.add_row(row["kind"], row["subject"], row["valid_until"][:10], row["sha256"])
-    Console().print(table)
+        _say(f"{row['kind']}: {row['subject']}")
+        _say(f"    hết hạn / valid until {row['valid_until'][:10]}")
+        _say(f"    SHA-256 {row['sha256']}")
 
 
 @app.command()

@@ -52,7 +52,9 @@ REFUSED = {
         "ValidSelfIssuedpathLenConstraintTest15EE ValidSelfIssuedpathLenConstraintTest17EE"
     ),
     "The path library asks of certificates what RFC 5280 asks of those who issue them: an authority's"
-    " basicConstraints critical, times before 2050 as UTCTime.": "ValidbasicConstraintsNotCriticalTest4EE ValidGeneralizedTimenotBeforeDateTest4EE",
+    " basicConstraints critical, times before 2050 as UTCTime.": (
+        "ValidbasicConstraintsNotCriticalTest4EE ValidGeneralizedTimenotBeforeDateTest4EE"
+    ),
     "Delta lists are not read; the complete list says on hold, and that holds until a new complete list lifts it.": (
         "ValiddeltaCRLTest5EE"
     ),
@@ -88,8 +90,8 @@ POLICY = {
         Verdict.INVALID
     ),
 }
-"""Tests whose outcome depends on the policies an application asks for. We ask for none: every root and intermediate here
-is configured by decision of the operator, so a policy identifier could only repeat that decision. (The invalid ones end
+"""Tests whose outcome depends on the policies an application asks for. We ask for none: every root and intermediate
+here is configured by decision of the operator, so a policy identifier could only repeat that decision. (The invalid ones end
 with an authority's certificate, or carry inhibitAnyPolicy, which is critical and not evaluated.)"""
 
 
