@@ -11,12 +11,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lienthong.trust.sources import Entry, Evidence, Source
-from lienthong.trust.strength import is_safe_hash, is_safe_key
+from lienthong.trust.strength import UNREADABLE, is_safe_hash, is_safe_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,7 +64,7 @@ def _is_authentic(crl: x509.CertificateRevocationList, issuer: x509.Certificate)
             and isinstance(key, rsa.RSAPublicKey | ec.EllipticCurvePublicKey)
             and crl.is_signature_valid(key)
         )
-    except (x509.ExtensionNotFound, TypeError, UnsupportedAlgorithm):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return False
 
 

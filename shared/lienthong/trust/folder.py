@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import pkcs7
 from cryptography.x509 import ocsp
 
 from lienthong.errors import MisconfiguredError
+from lienthong.trust.strength import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["FOLDERS", "Contents", "Stamp", "certificates_in", "crls_in", "read_folder", "stamps_of"]
+__all__ = ["FOLDERS", "Contents", "Parsed", "Stamp", "certificates_in", "crls_in", "read_folder", "stamps_of"]
 
 FOLDERS = ("roots", "intermediates", "crls", "ocsp")
 LARGEST_FILE = 64 * 1024 * 1024
@@ -25,6 +26,8 @@ PEM_CRL_END = b"-----END X509 CRL-----"
 Stamp = tuple[str, int, int, int]
 """Name, inode, modification time and size of a file: what tells that it changed."""
 T = TypeVar("T")
+Parsed = dict[Stamp, list[Any]]
+"""What was in files read before, so that a file which did not change is not read again."""
 
 
 @dataclass(slots=True)
@@ -38,8 +41,15 @@ class Contents:
     problems: list[str] = field(default_factory=list)
 
 
-def read_folder(folder: Path) -> Contents:
-    """Read everything in a trust folder; what cannot be read is named in the result's problems.
+def read_folder(folder: Path, stamps: tuple[Stamp, ...], before: Parsed) -> tuple[Contents, Parsed]:
+    """Return everything in a trust folder, and the same by file for the next time.
+
+    What cannot be read is named in the contents' problems.
+
+    Args:
+        folder: the folder.
+        stamps: its files, as `stamps_of` found them.
+        before: what was read last time.
 
     Raises:
         MisconfiguredError: there is no such folder, or no certificate in its ``roots``.
@@ -47,13 +57,24 @@ def read_folder(folder: Path) -> Contents:
     if not folder.is_dir():
         raise MisconfiguredError(f"the trust folder {folder} does not exist")
     contents = Contents()
-    contents.roots = _read(folder / "roots", certificates_in, contents.problems)
-    contents.intermediates = _read(folder / "intermediates", certificates_in, contents.problems)
-    contents.crls = _read(folder / "crls", crls_in, contents.problems)
-    contents.answers = _read(folder / "ocsp", lambda data: [ocsp.load_der_ocsp_response(data)], contents.problems)
+    kinds: dict[str, tuple[list[Any], Callable[[bytes], list[Any]]]] = {
+        "roots": (contents.roots, certificates_in),
+        "intermediates": (contents.intermediates, certificates_in),
+        "crls": (contents.crls, crls_in),
+        "ocsp": (contents.answers, lambda data: [ocsp.load_der_ocsp_response(data)]),
+    }
+    parsed: Parsed = {}
+    for stamp in stamps:
+        found, parse = kinds[stamp[0].partition("/")[0]]
+        try:
+            parsed[stamp] = before[stamp] if stamp in before else _read(folder / stamp[0], parse)
+        except (OSError, *UNREADABLE) as error:
+            contents.problems.append(f"{stamp[0]}: {error}")
+        else:
+            found += parsed[stamp]
     if not contents.roots:
         raise MisconfiguredError(f"the trust folder {folder} has no certificate in roots/")
-    return contents
+    return contents, parsed
 
 
 def stamps_of(folder: Path) -> tuple[Stamp, ...]:
@@ -104,17 +125,7 @@ def _is_wanted(name: str) -> bool:
     return not name.startswith(".")
 
 
-def _read(folder: Path, parse: Callable[[bytes], list[T]], problems: list[str]) -> list[T]:
-    found: list[T] = []
-    if not folder.is_dir():
-        return found
-    for path in sorted(folder.iterdir()):
-        if not _is_wanted(path.name):
-            continue
-        try:
-            if path.stat().st_size > LARGEST_FILE:
-                raise ValueError("larger than 64 MB")  # noqa: TRY301 - one place says what becomes of a bad file
-            found += parse(path.read_bytes())
-        except (OSError, ValueError) as error:
-            problems.append(f"{folder.name}/{path.name}: {error}")
-    return found
+def _read(path: Path, parse: Callable[[bytes], list[T]]) -> list[T]:
+    if path.stat().st_size > LARGEST_FILE:
+        raise ValueError("larger than 64 MB")
+    return parse(path.read_bytes())

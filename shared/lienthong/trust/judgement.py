@@ -17,6 +17,7 @@ from lienthong.trust import reasons
 from lienthong.trust.path import Path, Usage, find_path
 from lienthong.trust.sources import Evidence, Source, Standing, Status, standing
 from lienthong.trust.status_answers import vouches_for_itself
+from lienthong.trust.strength import UNREADABLE
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -68,7 +69,7 @@ def judge(
         return Judgement(Verdict.INVALID, found, alone, _evidence(alone, []))
     try:
         verdict, reason, sources = _revocation(found, at, now, store)
-    except ValueError:
+    except UNREADABLE:
         verdict, reason, sources = Verdict.INVALID, reasons.MALFORMED, []
     return Judgement(verdict, reason, found, _evidence(found, sources))
 

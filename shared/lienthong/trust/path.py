@@ -11,12 +11,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from cryptography.x509.verification import Criticality, ExtensionPolicy, PolicyBuilder, VerificationError
 
 from lienthong.trust import reasons
-from lienthong.trust.strength import has_safe_key, has_safe_signature
+from lienthong.trust.strength import UNREADABLE, has_safe_key, has_safe_signature
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -79,11 +79,11 @@ def find_path(certificate: x509.Certificate, *, at: dt.datetime, usage: Usage, s
             return reasons.NO_PATH
         verifier = _POLICY.store(store.anchors).time(at).build_client_verifier()
         path = tuple(verifier.verify(certificate, store.candidates).chain)
+        return _weakness(path) or _usage_trouble(certificate, usage) or _purpose_trouble(path, usage) or path
     except VerificationError:
         return _diagnose(certificate, at, store)
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return reasons.MALFORMED
-    return _weakness(path) or _usage_trouble(certificate, usage) or _purpose_trouble(path, usage) or path
 
 
 def _weakness(path: Path) -> Reason | None:
@@ -165,14 +165,14 @@ def _diagnose(certificate: x509.Certificate, at: dt.datetime, store: TrustStore)
             or (None if has_safe_key(certificate) else reasons.WEAK_KEY)
             or reasons.PATH_REFUSED
         )
-    except (ValueError, TypeError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return reasons.MALFORMED
 
 
 def _issued(authority: x509.Certificate, certificate: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(authority)
-    except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+    except (InvalidSignature, *UNREADABLE):
         return False
     return True
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
@@ -24,6 +24,7 @@ from lienthong.trust.folder import crls_in
 from lienthong.trust.sources import distribution_points
 from lienthong.trust.status_answers import read_ocsp
 from lienthong.trust.store import identity
+from lienthong.trust.strength import UNREADABLE
 
 if TYPE_CHECKING:
     import datetime as dt
@@ -33,7 +34,17 @@ if TYPE_CHECKING:
     from lienthong.trust.sources import Source
     from lienthong.trust.store import TrustStore
 
-__all__ = ["ADDRESSES", "Publication", "StatusQuestion", "addresses", "keep", "publications", "question_about"]
+__all__ = [
+    "ADDRESSES",
+    "Publication",
+    "StatusQuestion",
+    "addresses",
+    "configured",
+    "issuer_of",
+    "keep",
+    "named_in",
+    "question_about",
+]
 
 ADDRESSES = "addresses.txt"
 """In a trust folder: addresses of lists to fetch that no certificate at hand names, one a line, # for remarks."""
@@ -59,7 +70,7 @@ class Publication:
         try:
             (crl,) = crls_in(data)
             found = [read_crl(crl, authority) for authority in store.authorities(crl.issuer)]
-        except ValueError as error:
+        except UNREADABLE as error:
             raise Unavailable(f"not one CRL: {error}") from error
         return _fresh([source for source in found if source is not None], now)
 
@@ -92,27 +103,21 @@ class StatusQuestion:
         del store
         try:
             found = read_ocsp(ocsp.load_der_ocsp_response(data), self.issuer)
-        except ValueError as error:
+        except UNREADABLE as error:
             raise Unavailable(f"not an OCSP answer: {error}") from error
         serial = self.certificate.serial_number
         return _fresh([one for one in found if one.only == serial and (one.complete or one.entries)], now)
 
 
-def publications(store: TrustStore, certificates: Iterable[x509.Certificate], urls: Iterable[str]) -> set[Publication]:
-    """Return every list to fetch: configured ones, and those named in certificates of or under configured authorities.
+def configured(urls: Iterable[str]) -> frozenset[Publication]:
+    """Return the lists at these addresses; what is no web address is passed over."""
+    return frozenset(Publication(url) for url in urls if _is_web(url))
 
-    Args:
-        store: what is trusted.
-        certificates: others seen; those that no configured authority signed are passed over.
-        urls: addresses configured by the operator.
-    """
-    found = set(urls)
-    trusted = (*store.intermediates, *(one for one in certificates if issuer_of(one, store) is not None))
-    for certificate in trusted:
-        for name in distribution_points(certificate):
-            if isinstance(name, x509.UniformResourceIdentifier):
-                found.add(name.value)
-    return {Publication(url) for url in found if _is_web(url)}
+
+def named_in(certificate: x509.Certificate) -> frozenset[Publication]:
+    """Return the lists that a certificate of, or under, a configured authority names."""
+    names = distribution_points(certificate)
+    return configured(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
 
 
 def addresses(folder: Path) -> tuple[str, ...]:
@@ -124,14 +129,11 @@ def addresses(folder: Path) -> tuple[str, ...]:
     return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
-def question_about(certificate: x509.Certificate, store: TrustStore) -> StatusQuestion | None:
-    """Return what to ask about a certificate, or None when no configured authority issued it or says where to ask."""
-    issuer = issuer_of(certificate, store)
-    if issuer is None:
-        return None
+def question_about(certificate: x509.Certificate, issuer: x509.Certificate) -> StatusQuestion | None:
+    """Return what to ask about a certificate, or None when its issuer does not say where to ask."""
     try:
         information = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return None
     for description in information:
         location = description.access_location
@@ -147,7 +149,7 @@ def issuer_of(certificate: x509.Certificate, store: TrustStore) -> x509.Certific
     for authority in store.authorities(certificate.issuer):
         try:
             certificate.verify_directly_issued_by(authority)
-        except (InvalidSignature, ValueError, TypeError, UnsupportedAlgorithm):
+        except (InvalidSignature, *UNREADABLE):
             continue
         return authority
     return None

@@ -22,7 +22,16 @@ import structlog
 from lienthong.errors import LienThongError, Unavailable
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
-from lienthong.trust.publications import Publication, StatusQuestion, addresses, keep, publications, question_about
+from lienthong.trust.publications import (
+    Publication,
+    StatusQuestion,
+    addresses,
+    configured,
+    issuer_of,
+    keep,
+    named_in,
+    question_about,
+)
 from lienthong.trust.report import observe
 from lienthong.trust.store import TrustStore, identity
 
@@ -107,6 +116,7 @@ class Refresher:
         self._clock = clock or _now
         self._store = TrustStore.load(folder)
         self._known: OrderedDict[bytes, x509.Certificate] = OrderedDict()
+        self._targets: dict[bytes, frozenset[Publication | StatusQuestion]] = {}
         self._hosts: dict[str, asyncio.Semaphore] = {}
         self._tasks: dict[Publication | StatusQuestion, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -161,13 +171,28 @@ class Refresher:
             await asyncio.sleep(self._patience.look)
 
     async def _wanted(self) -> list[Publication | StatusQuestion]:
-        self._store = await asyncio.to_thread(self._store.current)
-        store, known = self._store, list(self._known.values())
-        questions = (question_about(certificate, store) for certificate in known)
-        return [
-            *sorted(publications(store, known, (*self._urls, *addresses(self._folder))), key=lambda one: one.url),
-            *(question for question in questions if question is not None),
-        ]
+        """Return everything to be fetched, lists first."""
+        return await asyncio.to_thread(self._resolve, dict(self._known))
+
+    def _resolve(self, known: dict[bytes, x509.Certificate]) -> list[Publication | StatusQuestion]:
+        """Find out where the status of each known certificate is published; checked once for each of them."""
+        before, self._store = self._store, self._store.current()
+        if before.all_authorities() != self._store.all_authorities():
+            self._targets = {}
+        self._targets = {
+            key: self._targets[key] if key in self._targets else self._targets_of(certificate)
+            for key, certificate in known.items()
+        }
+        found: set[Publication | StatusQuestion] = set(configured((*self._urls, *addresses(self._folder))))
+        found = found.union(*map(named_in, self._store.intermediates), *self._targets.values())
+        return sorted(found, key=lambda one: (isinstance(one, StatusQuestion), one.url))
+
+    def _targets_of(self, certificate: x509.Certificate) -> frozenset[Publication | StatusQuestion]:
+        issuer = issuer_of(certificate, self._store)
+        if issuer is None:
+            return frozenset()
+        question = question_about(certificate, issuer)
+        return named_in(certificate) | (frozenset() if question is None else {question})
 
     async def _keep_fresh(self, wanted: Publication | StatusQuestion) -> None:
         failures = 0

@@ -3,7 +3,8 @@
 * An entry counts from min(revocationDate, invalidityDate) on (RFC 5280, 5.3.2), whether or not its source is still
   fresh: revocation is for good.
 * Only a complete source that is fresh now can say "good" (RFC 5280, 6.3.3; RFC 6960, 4.2.2.1).
-* *On hold* is decided by the newest source, since a hold can be lifted (RFC 5280, 5.3.1).
+* *On hold* is decided by the newest source, since a hold can be lifted (RFC 5280, 5.3.1); a source that is no longer
+  fresh can still say it, but not that it was lifted.
 
 A fresh list that does not mention a certificate that expired meanwhile counts as "good" for a moment before it expired:
 that is right for authorities that keep expired certificates on their lists. Where one does not (RFC 5280, 3.3 allows
@@ -18,6 +19,8 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal
 
 from cryptography import x509
+
+from lienthong.trust.strength import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -123,31 +126,38 @@ def standing(
     """
     serial = certificate.serial_number
     newest: Source | None = None
+    newest_fresh: Source | None = None
     for source in sources:
         entry = source.entries.get(serial)
         if entry is not None and not entry.held and entry.since <= at:
             return Standing(Status.REVOKED, entry.since, source)
-        if (
-            source.complete
-            and source.this_update <= now + SKEW
-            and (newest is None or source.this_update > newest.this_update)
-            and source.covers(certificate, authority=authority)
-        ):
-            newest = source
-    if newest is None:
-        return Standing(Status.UNKNOWN)
-    entry = newest.entries.get(serial)
-    if entry is not None and entry.held and entry.since <= at:
+        if not source.complete or source.this_update > now + SKEW:
+            continue
+        if not source.covers(certificate, authority=authority):
+            continue
+        newest = _newer(newest, source)
+        if source.is_fresh(now):
+            newest_fresh = _newer(newest_fresh, source)
+    if newest is not None and (entry := _hold(newest, serial, at)) is not None:
         return Standing(Status.HELD, entry.since, newest)
-    if newest.is_fresh(now):
-        return Standing(Status.GOOD, None, newest)
-    return Standing(Status.UNKNOWN)
+    if newest_fresh is None or _hold(newest_fresh, serial, at) is not None:
+        return Standing(Status.UNKNOWN)
+    return Standing(Status.GOOD, None, newest_fresh)
+
+
+def _newer(one: Source | None, other: Source) -> Source:
+    return other if one is None or other.this_update > one.this_update else one
+
+
+def _hold(source: Source, serial: int, at: dt.datetime) -> Entry | None:
+    entry = source.entries.get(serial)
+    return entry if entry is not None and entry.held and entry.since <= at else None
 
 
 def distribution_points(certificate: x509.Certificate) -> frozenset[x509.GeneralName]:
     """Return the names under which a certificate says its CRL is published; empty when that cannot be read."""
     try:
         points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, *UNREADABLE):
         return frozenset()
     return frozenset(name for point in points for name in point.full_name or ())

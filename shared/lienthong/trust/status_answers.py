@@ -18,7 +18,7 @@ from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lienthong.trust.sources import Entry, Evidence, Source
-from lienthong.trust.strength import has_safe_key, has_safe_signature, is_signed_by
+from lienthong.trust.strength import UNREADABLE, has_safe_key, has_safe_signature, is_signed_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -83,7 +83,7 @@ def _is_about(one: ocsp.OCSPSingleResponse, issuer: x509.Certificate) -> bool:
     try:
         algorithm = one.hash_algorithm
         expected = ocsp.OCSPRequestBuilder().add_certificate(issuer, issuer, algorithm).build()
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return False
     name = hashes.Hash(algorithm)
     name.update(issuer.subject.public_bytes())
@@ -107,6 +107,6 @@ def _is_appointed(responder: x509.Certificate, issuer: x509.Certificate, produce
         if not has_safe_key(responder) or not has_safe_signature(responder):
             return False
         responder.verify_directly_issued_by(issuer)
-    except (x509.ExtensionNotFound, ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+    except (x509.ExtensionNotFound, InvalidSignature, *UNREADABLE):
         return False
     return responder.not_valid_before_utc <= produced_at <= responder.not_valid_after_utc

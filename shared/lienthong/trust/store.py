@@ -22,6 +22,7 @@ from cryptography.x509.verification import Store
 from lienthong.trust.crl import read_crl
 from lienthong.trust.folder import Contents, read_folder, stamps_of
 from lienthong.trust.status_answers import read_ocsp
+from lienthong.trust.strength import UNREADABLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.x509 import ocsp
 
-    from lienthong.trust.folder import Stamp
+    from lienthong.trust.folder import Parsed, Stamp
     from lienthong.trust.sources import Source
 
 __all__ = ["TrustStore", "identity"]
@@ -55,6 +56,7 @@ class TrustStore:
         *,
         folder: Path | None = None,
         stamps: tuple[Stamp, ...] = (),
+        parsed: Parsed | None = None,
         done: _Done | None = None,
     ) -> None:
         self.roots = tuple(dict.fromkeys(contents.roots))
@@ -63,6 +65,7 @@ class TrustStore:
         self.anchors = Store(list(self.roots)) if self.roots else None
         self.candidates = list(self.intermediates)
         self._stamps = stamps
+        self._parsed = parsed or {}
         self._by_subject: dict[bytes, tuple[x509.Certificate, ...]] = {}
         for authority in self.all_authorities():
             name = authority.subject.public_bytes()
@@ -98,12 +101,14 @@ class TrustStore:
         """
         # The stamps are taken first: what changes while it is read is read once more.
         stamps = stamps_of(folder)
-        return cls(read_folder(folder), folder=folder, stamps=stamps)
+        contents, parsed = read_folder(folder, stamps, {})
+        return cls(contents, folder=folder, stamps=stamps, parsed=parsed)
 
     def current(self) -> TrustStore:
         """Return this snapshot, or a new one when a file of its folder came, went or changed.
 
-        Only what is new is authenticated; a snapshot not read from a folder is always current.
+        Only files that changed are read, and only what is new is authenticated. A snapshot that was not read from a
+        folder is always current.
 
         Raises:
             MisconfiguredError: the folder, or every root in it, is gone.
@@ -113,7 +118,8 @@ class TrustStore:
         stamps = stamps_of(self.folder)
         if stamps == self._stamps:
             return self
-        return TrustStore(read_folder(self.folder), folder=self.folder, stamps=stamps, done=self._done)
+        contents, parsed = read_folder(self.folder, stamps, self._parsed)
+        return TrustStore(contents, folder=self.folder, stamps=stamps, parsed=parsed, done=self._done)
 
     def all_authorities(self) -> tuple[x509.Certificate, ...]:
         """Return every configured authority: roots, then intermediates."""
@@ -179,6 +185,6 @@ def identity(certificate: x509.Certificate) -> bytes:
 def _attempt(read: Callable[[], tuple[Source, ...]], name: str, problems: list[str]) -> tuple[Source, ...]:
     try:
         return read()
-    except ValueError as error:
+    except UNREADABLE as error:
         problems.append(f"{name}: {error}")
         return ()

@@ -8,15 +8,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 if TYPE_CHECKING:
-    from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-__all__ = ["has_safe_key", "has_safe_signature", "is_safe_hash", "is_safe_key", "is_signed_by"]
+__all__ = ["UNREADABLE", "has_safe_key", "has_safe_signature", "is_safe_hash", "is_safe_key", "is_signed_by"]
+
+UNREADABLE = (
+    ValueError,
+    TypeError,
+    UnsupportedAlgorithm,
+    x509.DuplicateExtension,
+    x509.UnsupportedGeneralNameType,
+    x509.InvalidVersion,
+)
+"""What the library raises when a certificate, list or answer holds something that it cannot read."""
 
 SMALLEST_RSA, LARGEST_RSA = 2048, 8192
 SMALLEST_EXPONENT, LARGEST_EXPONENT_BITS = 3, 32
@@ -45,7 +55,7 @@ def has_safe_key(certificate: x509.Certificate) -> bool:
     """Tell whether a certificate's key is accepted; a key that cannot be read is not."""
     try:
         return is_safe_key(certificate.public_key())
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return False
 
 
@@ -53,7 +63,7 @@ def has_safe_signature(certificate: x509.Certificate) -> bool:
     """Tell whether a certificate is signed over an accepted hash."""
     try:
         return is_safe_hash(certificate.signature_hash_algorithm)
-    except (ValueError, UnsupportedAlgorithm):
+    except UNREADABLE:
         return False
 
 

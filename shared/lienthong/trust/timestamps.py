@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING
 
 import rfc3161_client
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
 
 from lienthong.document.verdicts import Reason, Verdict
 from lienthong.trust import der
 from lienthong.trust.judgement import Judgement, judge
 from lienthong.trust.path import Usage
 from lienthong.trust.sources import SKEW, Evidence
+from lienthong.trust.strength import UNREADABLE
 
 if TYPE_CHECKING:
     from lienthong.trust.store import TrustStore
@@ -117,7 +117,7 @@ def judge_timestamp(
         imprint, algorithm = info.message_imprint.message, info.message_imprint.hash_algorithm.dotted_string
         signer = _signer(response)
         stated_nonce, policy = info.nonce, info.policy.dotted_string
-    except (ValueError, TypeError, UnsupportedAlgorithm, OverflowError):
+    except (IndexError, OverflowError, *UNREADABLE):
         return _refused(None, MALFORMED, token)
     trouble: Reason | None = None
     if algorithm not in _HASHES:

@@ -91,8 +91,8 @@ POLICY = {
     ),
 }
 """Tests whose outcome depends on the policies an application asks for. We ask for none: every root and intermediate
-here is configured by decision of the operator, so a policy identifier could only repeat that decision. (The invalid ones end
-with an authority's certificate, or carry inhibitAnyPolicy, which is critical and not evaluated.)"""
+here is configured by decision of the operator, so a policy identifier could only repeat that decision. (The invalid
+ones end with an authority's certificate, or carry inhibitAnyPolicy, which is critical and not evaluated.)"""
 
 
 def names(text: str) -> set[str]:

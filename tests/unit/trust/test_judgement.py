@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID as Purpose
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lienthong.document.verdicts import Verdict
 from lienthong.testing.hierarchy import Hierarchy, Revocation, signed_with_sha1
@@ -153,6 +158,12 @@ def scoped(h: Hierarchy, **scope: object) -> Case:
     return Case(h.signer().certificate, _with(h, h.crl(h.sub, extensions=[(point, True)])))
 
 
+def old_root(h: Hierarchy) -> Case:
+    """Return a signer under a configured root that has expired."""
+    root = h.authority("Old Root", None, end=NOW - DAY)
+    return Case(h.signer(issuer=root).certificate, h.store(h.crl(root), roots=[root]))
+
+
 def named_like_root(h: Hierarchy) -> Case:
     """Return a self-made root and signer with the very names of the trusted ones."""
     twin = Hierarchy(NOW)
@@ -229,6 +240,7 @@ CASES: list[tuple[str, Callable[[Hierarchy], Case], Verdict, str]] = [
      INVALID, "NOT_YET_VALID"),
     ("authority expired", lambda h: under(h, authority_extensions(), end=NOW - DAY), INVALID, "EXPIRED"),
     ("authority not yet", lambda h: under(h, authority_extensions(), start=NOW + DAY), INVALID, "NOT_YET_VALID"),
+    ("root expired", old_root, INVALID, "EXPIRED"),
     # Path.
     ("self-signed", lambda h: Case(h.authority("Me", None).certificate, h.store()),
      INVALID, "NO_CERTIFICATE_CHAIN_FOUND"),
@@ -332,6 +344,21 @@ CASES: list[tuple[str, Callable[[Hierarchy], Case], Verdict, str]] = [
     ("good answer", answered, VALID, ""),
     ("revoked answer", lambda h: answered(h, REVOKED_ANSWER, revoked_at=NOW - DAY), INVALID, "REVOKED"),
     ("unknown answer", lambda h: answered(h, UNKNOWN_ANSWER), UNKNOWN, "TRY_LATER"),
+    ("stale answer, fresh list",
+     lambda h: Case((s := h.signer().certificate),
+                    h.store(h.crl(h.root), h.crl(h.sub, since=NOW - 5 * DAY),
+                            answers=[h.answer(s, since=NOW - 2 * DAY, until=NOW - DAY)])), VALID, ""),
+    ("stale answer says on hold, older list does not",
+     lambda h: Case((s := h.signer().certificate),
+                    h.store(h.crl(h.root), h.crl(h.sub, since=NOW - 5 * DAY),
+                            answers=[h.answer(s, REVOKED_ANSWER, since=NOW - 2 * DAY, until=NOW - DAY,
+                                              revoked_at=NOW - 3 * DAY, reason=Reason.certificate_hold)])),
+     INVALID, "REVOKED"),
+    ("stale answer says good, older list on hold",
+     lambda h: Case((s := h.signer().certificate),
+                    h.store(h.crl(h.root),
+                            h.crl(h.sub, Revocation(s, NOW - 6 * DAY, Reason.certificate_hold), since=NOW - 5 * DAY),
+                            answers=[h.answer(s, since=NOW - 2 * DAY, until=NOW - DAY)])), UNKNOWN, "TRY_LATER"),
     ("stale answer", lambda h: answered(h, since=NOW - 3 * DAY, until=NOW - DAY), UNKNOWN, "TRY_LATER"),
     ("answer about another",
      lambda h: Case(h.signer().certificate, h.store(h.crl(h.root), answers=[h.answer(h.signer().certificate)])),
@@ -409,6 +436,46 @@ def test_the_zone_of_a_time_changes_nothing(hierarchy: Hierarchy) -> None:
     before = (NOW - 30 * DAY - dt.timedelta(seconds=1)).astimezone(vietnam)
     found = judge(case.certificate, at=before, now=NOW.astimezone(vietnam), usage=Usage.SIGNATURE, store=case.store)
     assert found.verdict is VALID
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        pytest.param("2.5.29.15", id="key usage"),
+        pytest.param("2.5.29.37", id="extended key usage"),
+        pytest.param("2.5.29.19", id="basic constraints"),
+        pytest.param("2.5.29.17", id="names"),
+        pytest.param("2.5.29.31", id="distribution points"),
+        pytest.param("1.3.6.1.5.5.7.1.1", id="authority information"),
+    ],
+)
+def test_an_unreadable_extension_does_not_raise(hierarchy: Hierarchy, odd: str) -> None:
+    """A certificate that its issuer filled with junk is refused, not crashed on."""
+    extensions: list[tuple[x509.ExtensionType, bool]] = [
+        (x509.UnrecognizedExtension(x509.ObjectIdentifier(odd), b"\x30\x03\x02\x01"), False)
+    ]
+    if odd != "2.5.29.15":
+        extensions.append((key_usage("digital_signature"), True))
+    certificate = hierarchy.signer(extensions=extensions).certificate
+    found = judge(certificate, at=NOW, now=NOW, usage=Usage.SIGNATURE, store=hierarchy.store())
+    assert found.verdict is INVALID
+
+
+FUZZED = Hierarchy(NOW)
+GOOD_DER = FUZZED.signer().certificate.public_bytes(Encoding.DER)
+FUZZED_STORE = FUZZED.store()
+
+
+@given(st.integers(0, len(GOOD_DER) - 1), st.integers(1, 255))
+def test_no_changed_byte_is_believed(position: int, change: int) -> None:
+    """Whatever byte of a signer's certificate is changed, it is refused, and nothing raises."""
+    data = bytearray(GOOD_DER)
+    data[position] ^= change
+    with contextlib.suppress(ValueError, x509.InvalidVersion), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        certificate = x509.load_der_x509_certificate(bytes(data))
+        found = judge(certificate, at=NOW, now=NOW, usage=Usage.SIGNATURE, store=FUZZED_STORE)
+        assert found.verdict is INVALID
 
 
 def test_odd_keys_do_not_raise(hierarchy: Hierarchy) -> None:

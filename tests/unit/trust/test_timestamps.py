@@ -191,6 +191,13 @@ def test_intermediates_a_token_brings_make_no_path() -> None:
     assert code(judged(token)) == (Verdict.INVALID, "NO_CERTIFICATE_CHAIN_FOUND")
 
 
+@pytest.mark.parametrize("hollow", [der.sequence(), der.sequence(der.set_of([der.sequence()])), der.integer(1)])
+def test_a_hollow_token_is_refused(hollow: bytes) -> None:
+    """A token with nothing in it, at whatever depth, is malformed and not a crash."""
+    token = der.sequence(der.oid("1.2.840.113549.1.7.2"), der.explicit(0, hollow))
+    assert code(judged(token)) == (Verdict.INVALID, "FORMAT_FAILURE")
+
+
 def test_a_refused_request_gives_no_time() -> None:
     """The authority's refusal is not a stamp, and the development authority refuses what it cannot read."""
     for request in (b"", b"\x30\x00", b"junk", der.sequence(der.integer(1), der.sequence(der.sequence(), b""))):
@@ -201,6 +208,7 @@ def test_a_refused_request_gives_no_time() -> None:
 GOOD = bare(stamped())
 
 
+@pytest.mark.filterwarnings("ignore:Parsed a serial number which wasn't positive")
 @given(st.integers(0, len(GOOD) - 1), st.integers(1, 255))
 def test_no_changed_byte_proves_another_time(position: int, change: int) -> None:
     """Whatever byte of a token is changed, it is refused or still proves the same time."""
