@@ -14,19 +14,20 @@ import typer
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509 import ocsp
 from rich.console import Console
 
 from lienthong.errors import LienThongError, MisconfiguredError
 from lienthong.trust import DevelopmentAuthority, TrustStore
 from lienthong.trust.development_server import DevelopmentServer
-from lienthong.trust.folder import certificates_in, crls_in
+from lienthong.trust.folder import answer_in, certificates_in, crls_in
 from lienthong.trust.publications import keep
 from lienthong.trust.refresher import Patience, Refresher
 from lienthong.trust.report import states
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from cryptography.x509 import ocsp
 
     from lienthong.trust.refresher import Refreshed
 
@@ -200,9 +201,10 @@ def _sorted_out(file: Path, data: bytes, *, root: bool) -> Iterator[tuple[str, b
         place = f"crls/{crl.fingerprint(hashes.SHA256()).hex()[:16]}.crl"
         yield place, crl.public_bytes(Encoding.DER), crl.issuer.rfc4514_string()
     if answer is not None:
+        der = answer.public_bytes(Encoding.DER)
         hasher = hashes.Hash(hashes.SHA256())
-        hasher.update(data)
-        yield f"ocsp/{hasher.finalize().hex()[:16]}.der", data, "OCSP"
+        hasher.update(der)
+        yield f"ocsp/{hasher.finalize().hex()[:16]}.der", der, "OCSP"
 
 
 def _parsed(
@@ -219,7 +221,7 @@ def _parsed(
     except ValueError:
         pass
     try:
-        return [], [], ocsp.load_der_ocsp_response(data)
+        return [], [], answer_in(data)
     except ValueError:
         raise MisconfiguredError(
             f"{file}: không phải chứng thư, CRL hay OCSP / neither a certificate, a CRL nor an OCSP answer"

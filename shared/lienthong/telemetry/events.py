@@ -48,5 +48,8 @@ class Event(StrEnum):
 
     TRUST_REFRESH_FAILED = "trust_refresh_failed"
     """A CRL or OCSP answer could not be fetched, or was not accepted; what is at hand stays in use: url, reason."""
+    TRUST_ATTENTION = "trust_attention"
+    """An authority's certificate or CRL expires or is missing, or a file cannot be used; an operator has to look:
+    subject, reason."""
     TRUST_FOLDER_UNUSABLE = "trust_folder_unusable"
     """The trust folder lost its roots or is gone; nothing new can be fetched for it: folder, reason."""

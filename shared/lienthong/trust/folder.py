@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,7 +18,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-__all__ = ["FOLDERS", "Contents", "Parsed", "Stamp", "certificates_in", "crls_in", "read_folder", "stamps_of"]
+__all__ = [
+    "FOLDERS",
+    "Contents",
+    "Parsed",
+    "Stamp",
+    "answer_in",
+    "certificates_in",
+    "crls_in",
+    "read_folder",
+    "stamps_of",
+]
 
 FOLDERS = ("roots", "intermediates", "crls", "ocsp")
 LARGEST_FILE = 64 * 1024 * 1024
@@ -61,7 +72,7 @@ def read_folder(folder: Path, stamps: tuple[Stamp, ...], before: Parsed) -> tupl
         "roots": (contents.roots, certificates_in),
         "intermediates": (contents.intermediates, certificates_in),
         "crls": (contents.crls, crls_in),
-        "ocsp": (contents.answers, lambda data: [ocsp.load_der_ocsp_response(data)]),
+        "ocsp": (contents.answers, lambda data: [answer_in(data)]),
     }
     parsed: Parsed = {}
     for stamp in stamps:
@@ -118,6 +129,19 @@ def crls_in(data: bytes) -> list[x509.CertificateRevocationList]:
         return [x509.load_der_x509_crl(data)]
     parts = data.split(PEM_CRL_END)[:-1]
     return [x509.load_pem_x509_crl(part + PEM_CRL_END + b"\n") for part in parts]
+
+
+def answer_in(data: bytes) -> ocsp.OCSPResponse:
+    """Return the OCSP answer in the bytes of a file, PEM or DER.
+
+    Raises:
+        ValueError: there is none, or it is malformed.
+    """
+    if b"-----BEGIN OCSP RESPONSE-----" in data:
+        _, _, rest = data.partition(b"-----BEGIN OCSP RESPONSE-----")
+        body, _, _ = rest.partition(b"-----END OCSP RESPONSE-----")
+        data = base64.b64decode(b"".join(body.split()), validate=True)
+    return ocsp.load_der_ocsp_response(data)
 
 
 def _is_wanted(name: str) -> bool:

@@ -32,7 +32,7 @@ from lienthong.trust.publications import (
     named_in,
     question_about,
 )
-from lienthong.trust.report import observe
+from lienthong.trust.report import observe, states
 from lienthong.trust.store import TrustStore, identity
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class Refresher:
         self._store = TrustStore.load(folder)
         self._known: OrderedDict[bytes, x509.Certificate] = OrderedDict()
         self._targets: dict[bytes, frozenset[Publication | StatusQuestion]] = {}
+        self._warned: set[tuple[str, str]] = set()
         self._hosts: dict[str, asyncio.Semaphore] = {}
         self._tasks: dict[Publication | StatusQuestion, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
@@ -167,8 +168,18 @@ class Refresher:
                 self._tasks.pop(gone).cancel()
             for new in wanted - self._tasks.keys():
                 self._tasks[new] = asyncio.create_task(self._keep_fresh(new), name=f"refresh {new.url}")
-            observe(self._store, self._clock())
+            self._report()
             await asyncio.sleep(self._patience.look)
+
+    def _report(self) -> None:
+        """Set the metrics, and log each warning once while it lasts."""
+        now = self._clock()
+        observe(self._store, now)
+        warnings = {(state.name, kind) for state in states(self._store, now) for kind in state.warnings}
+        warnings |= {(str(self._folder), problem) for problem in self._store.problems}
+        for subject, warning in sorted(warnings - self._warned):
+            log.warning(Event.TRUST_ATTENTION, subject=subject, reason=warning)
+        self._warned = warnings
 
     async def _wanted(self) -> list[Publication | StatusQuestion]:
         """Return everything to be fetched, lists first."""

@@ -194,10 +194,10 @@ def _as_response(data: bytes) -> bytes:
         raise ValueError("an empty token")
     if parts[0].whole == SIGNED_DATA:
         return der.sequence(GRANTED, _slimmed(whole))
-    # Of a response only the token is taken: its status is unsigned, and a refusal carries no token.
+    # Of a response only the token is taken: its status is unsigned, and a refusal carries none.
     if len(parts) != 2:  # noqa: PLR2004 - status and token
         raise ValueError("a response without a token")
-    return der.sequence(parts[0].whole, _slimmed(parts[1]))
+    return der.sequence(GRANTED, _slimmed(parts[1]))
 
 
 def _slimmed(token: der.Element) -> bytes:

@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -273,6 +274,20 @@ async def test_known_signers_are_asked_about(authority: DevelopmentAuthority) ->
         (authority.trust_folder / "crls/issuing.crl").unlink()
         await refresher.refresh()
         assert verdict(signer, TrustStore.load(authority.trust_folder)) is Verdict.INVALID
+
+
+async def test_each_warning_is_logged_once(folder: Path, hierarchy: Hierarchy, mirror: Mirror) -> None:
+    """What an operator has to see to is said when it begins, and again only when it comes back."""
+    mirror.body = der(hierarchy.crl(hierarchy.sub))
+    mirror.gate.clear()
+    with structlog.testing.capture_logs() as logs:
+        async with Refresher(folder, urls=[mirror.url], patience=HURRY):
+            await mirror.waiting.wait()
+            mirror.gate.set()
+            await until(lambda: mirror.asked >= 3)
+    said = [entry for entry in logs if entry["event"] == "trust_attention"]
+    assert [entry["subject"] for entry in said] == [hierarchy.sub.certificate.subject.rfc4514_string()]
+    assert "no authentic CRL" in said[0]["reason"]
 
 
 async def test_operators_see_what_expires(folder: Path, hierarchy: Hierarchy, mirror: Mirror) -> None:

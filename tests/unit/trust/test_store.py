@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import os
 from typing import TYPE_CHECKING
@@ -67,6 +68,21 @@ def test_several_things_in_one_pem_file_are_all_read(folder: Path, hierarchy: Hi
     bundle = b"".join(hierarchy.crl(one).public_bytes(Encoding.PEM) for one in (hierarchy.root, hierarchy.sub))
     write(folder / "crls/all.pem", bundle)
     assert verdict(hierarchy.signer().certificate, TrustStore.load(folder)) is Verdict.VALID
+
+
+def test_an_answer_in_pem_or_der_is_read(folder: Path, hierarchy: Hierarchy) -> None:
+    """OCSP answers, too, may be kept in either form."""
+    (folder / "crls/sub.crl").unlink()
+    for name, pem in (("der", False), ("pem", True)):
+        signer = hierarchy.signer().certificate
+        data = hierarchy.answer(signer).public_bytes(Encoding.DER)
+        if pem:
+            body = base64.encodebytes(data)
+            data = b"-----BEGIN OCSP RESPONSE-----\n" + body + b"-----END OCSP RESPONSE-----\n"
+        write(folder / f"ocsp/{name}", data)
+        store = TrustStore.load(folder)
+        assert store.problems == ()
+        assert verdict(signer, store) is Verdict.VALID
 
 
 def test_a_changed_list_is_picked_up(folder: Path, hierarchy: Hierarchy) -> None:

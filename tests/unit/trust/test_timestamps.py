@@ -142,6 +142,12 @@ def test_the_authority_is_judged_at_the_stamped_time() -> None:
     assert code(judged(stamped(), store=no_lists)) == (Verdict.INDETERMINATE, "TRY_LATER")
 
 
+def test_a_token_counts_whatever_the_response_around_it_says() -> None:
+    """The status of a response is not signed: granted with modifications, the token is the same proof."""
+    response = der.sequence(der.sequence(der.integer(1)), bare(stamped()))
+    assert code(judged(response)) == (Verdict.VALID, "")
+
+
 def test_a_broken_signature_is_refused() -> None:
     """A token whose signature does not fit proves nothing, whatever else is right."""
     token = bytearray(bare(stamped()))
