@@ -7,6 +7,7 @@ judged here by what the caller believes. Certificates a PDF brings along never h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
 from cryptography import x509
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
 
-__all__ = ["Belief", "Judged", "JudgedStamp", "PdfJudge", "PdfReport"]
+__all__ = ["Belief", "Holder", "Judged", "JudgedStamp", "PdfJudge", "PdfReport", "holder_of", "report"]
 
 MAX_BYTES = 50 * 1024 * 1024
 
@@ -73,6 +74,14 @@ class Belief(Protocol):
         ...
 
 
+class Holder(StrEnum):
+    """Whose certificate it is: Decree 30/2020/NĐ-CP, Art. 5 asks for a person's signature and an agency's."""
+
+    PERSON = "person"
+    AGENCY = "agency"
+    UNKNOWN = "unknown"
+
+
 @dataclass(frozen=True, slots=True)
 class PdfReport:
     """A PDF as judged.
@@ -82,12 +91,19 @@ class PdfReport:
         verdict: valid when all are; unsigned when there are none; indeterminate when nothing worse was found.
         reason: why; of several the first.
         grounds: the judgements the findings rest on, to be kept as evidence.
+        certificates: of each finding the signer's, None where there is none that can be read.
     """
 
     findings: tuple[SignatureFinding, ...]
     verdict: Verdict
     reason: Reason
     grounds: tuple[Judged, ...] = ()
+    certificates: tuple[x509.Certificate | None, ...] = ()
+
+    @property
+    def holders(self) -> tuple[Holder, ...]:
+        """Return of each finding whether a person or an agency signed, as far as the certificate tells."""
+        return tuple(holder_of(certificate) for certificate in self.certificates)
 
 
 class PdfJudge:
@@ -136,16 +152,16 @@ def report(facts: PdfFacts, pdf: bytes, *, at: datetime, belief: Belief, subject
         return PdfReport((), Verdict.UNSIGNED, UNSIGNED)
     bench = _Bench(pdf, at, belief, subject)
     findings = tuple(reversed([bench.finding(signature) for signature in reversed(facts.signatures)]))
-    grounds = tuple(bench.grounds)
+    rest = (tuple(bench.grounds), tuple(_certificate(signature) for signature in facts.signatures))
     if facts.flaw is not None:
-        return PdfReport(findings, Verdict.INVALID, reason_of(facts.flaw), grounds)
+        return PdfReport(findings, Verdict.INVALID, reason_of(facts.flaw), *rest)
     for verdict in (Verdict.INVALID, Verdict.INDETERMINATE):
         for finding in findings:
             if finding.verdict is verdict:
-                return PdfReport(findings, verdict, finding.reason, grounds)
+                return PdfReport(findings, verdict, finding.reason, *rest)
     if all(signature.document_timestamp for signature in facts.signatures):
-        return PdfReport(findings, Verdict.UNSIGNED, UNSIGNED, grounds)
-    return PdfReport(findings, Verdict.VALID, ALL_VALID, grounds)
+        return PdfReport(findings, Verdict.UNSIGNED, UNSIGNED, *rest)
+    return PdfReport(findings, Verdict.VALID, ALL_VALID, *rest)
 
 
 class _Bench:
@@ -221,6 +237,22 @@ class _Bench:
             claimed_at=facts.claimed_at,
             subject=self.subject,
         )
+
+
+def holder_of(certificate: x509.Certificate | None) -> Holder:
+    """Tell whose certificate it is by its subject.
+
+    A surname, given name or title is a natural person's (ETSI EN 319 412-2, 4.2.4); an organization identifier, or a
+    common name that is the organization's, a legal person's (EN 319 412-3, 4.2.1).
+    """
+    if certificate is None:
+        return Holder.UNKNOWN
+    if any(_attribute(certificate, oid) for oid in (NameOID.SURNAME, NameOID.GIVEN_NAME, NameOID.TITLE)):
+        return Holder.PERSON
+    common = (_attribute(certificate, NameOID.COMMON_NAME) or "").casefold()
+    units = (NameOID.ORGANIZATION_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME)
+    named = common and common in {(_attribute(certificate, oid) or "").casefold() for oid in units}
+    return Holder.AGENCY if named or _attribute(certificate, NameOID.ORGANIZATION_IDENTIFIER) else Holder.UNKNOWN
 
 
 def _certificate(facts: SignatureFacts) -> x509.Certificate | None:

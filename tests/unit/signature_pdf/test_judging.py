@@ -6,6 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from tests.unit.signature_pdf.files import letter
 from tests.unit.signature_pdf.people import (
     AGENCY,
@@ -16,6 +19,7 @@ from tests.unit.signature_pdf.people import (
     Opinion,
     SimpleBelief,
     belief,
+    certify,
     document_stamped,
     person,
     signed,
@@ -23,7 +27,7 @@ from tests.unit.signature_pdf.people import (
 )
 
 from lienthong.document.verdicts import Reason, Verdict
-from lienthong.signature.pdf import PdfReport, report
+from lienthong.signature.pdf import Holder, PdfReport, holder_of, report
 from lienthong.signature.pdf_examination import examine
 from lienthong.signature.pdf_facts import Flaw, decode_facts, encode_facts, reason_of
 
@@ -124,3 +128,23 @@ def test_every_flaw_has_words(flaw: Flaw) -> None:
     assert reason.vi
     assert reason.en
     assert reason.vi != reason.en
+
+
+@pytest.mark.parametrize(
+    ("parts", "holder"),
+    [
+        ({NameOID.COMMON_NAME: "Nguyễn Văn A", NameOID.TITLE: "Chánh Văn phòng"}, Holder.PERSON),
+        ({NameOID.COMMON_NAME: "Nguyễn Văn A", NameOID.SURNAME: "Nguyễn"}, Holder.PERSON),
+        ({NameOID.COMMON_NAME: "Bộ Nội vụ", NameOID.ORGANIZATION_NAME: "BỘ NỘI VỤ"}, Holder.AGENCY),
+        ({NameOID.COMMON_NAME: "Văn thư", NameOID.ORGANIZATION_IDENTIFIER: "GOVVN-G01"}, Holder.AGENCY),
+        ({NameOID.COMMON_NAME: "Văn thư", NameOID.ORGANIZATION_NAME: "Bộ Nội vụ"}, Holder.UNKNOWN),
+    ],
+)
+def test_a_person_is_told_from_an_agency_only_where_the_certificate_says_so(
+    parts: dict[x509.ObjectIdentifier, str], holder: Holder
+) -> None:
+    """A subject with a person's attributes is a person's, one named as its organization an agency's; else unknown."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(oid, text) for oid, text in parts.items()])
+    assert holder_of(certify(subject, key, subject, key)) is holder
+    assert judged(signed(letter()), belief()).holders == (Holder.UNKNOWN,)
