@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lienthong_cli import agency, demo, edxml, ledger, topology, trust
+from lienthong_cli import agency, demo, edxml, ledger, signature, topology, trust
 
 __all__ = ["app", "main"]
 
@@ -17,6 +17,7 @@ app = typer.Typer(
 app.add_typer(agency.app, name="agency")
 app.add_typer(demo.app, name="demo")
 app.add_typer(edxml.app, name="edxml")
+app.add_typer(signature.app, name="signature")
 app.add_typer(ledger.app, name="ledger")
 app.add_typer(topology.app, name="topology")
 app.add_typer(trust.app, name="trust")
