@@ -30,7 +30,9 @@ _INVISIBLE: Final = frozenset(
 _LOOK_ALIKE_SIGNS: Final = frozenset(
     "\u2024\u2044\u2215\u29f8\u29f5\ufe68\uff0e\uff0f\uff3c\uff1a\u2216\u3002\u0338\u0337"
 )
-_LONG_GAP: Final = re.compile(r"\s{4,}\.|\.\s+\w")
+_LONG_GAP: Final = re.compile(r"\s{4,}\.")
+"""Pushes the real extension out of sight."""
+
 _LOOK_ALIKE_SCRIPTS: Final = frozenset(
     {"CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU", "MATHEMATICAL", "FULLWIDTH", "DOUBLE-STRUCK",
      "SCRIPT", "BLACK-LETTER", "MODIFIER", "CANADIAN", "GEORGIAN", "GOTHIC", "DESERET", "ROMAN", "CIRCLED"}

@@ -66,11 +66,11 @@ class Belief(Protocol):
     """Whom we believe, and since when: what `lienthong.trust` gives, for one moment of judging."""
 
     def signer(self, certificate: x509.Certificate, *, at: datetime) -> Judged:
-        """Judge the certificate of somebody who signed a document, for that moment."""
+        """Judge the certificate of somebody who signed a document, for that moment; never raises."""
         ...
 
     def timestamp(self, token: bytes, *, imprint_of: bytes) -> JudgedStamp:
-        """Judge an RFC 3161 token (DER) over those bytes."""
+        """Judge an RFC 3161 token (DER) over those bytes; never raises, whatever they are."""
         ...
 
 

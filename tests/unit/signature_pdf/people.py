@@ -194,7 +194,12 @@ class SimpleBelief:
 
     def timestamp(self, token: bytes, *, imprint_of: bytes) -> StampOpinion:
         """Judge a token: its imprint, its authority and its time."""
-        data = cms.ContentInfo.load(token)["content"]
+        try:
+            return self._stamp(cms.ContentInfo.load(token)["content"], imprint_of)
+        except (TypeError, ValueError, KeyError):
+            return StampOpinion(None, bad("FORMAT_FAILURE"))
+
+    def _stamp(self, data: Any, imprint_of: bytes) -> StampOpinion:
         content = data["encap_content_info"]["content"].parsed
         digest = hashes.Hash(hashes.SHA256())
         digest.update(imprint_of)

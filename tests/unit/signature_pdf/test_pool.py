@@ -9,12 +9,14 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.unit.signature_pdf.bombs import CASES
 from tests.unit.signature_pdf.files import letter
 from tests.unit.signature_pdf.people import RECEIVED, belief, signed
 
 from lienthong.document.verdicts import Verdict
 from lienthong.errors import Unavailable
 from lienthong.signature.pdf import PdfJudge
+from lienthong.signature.pdf_facts import Flaw, reason_of
 
 if TYPE_CHECKING:
     from lienthong.signature.pdf_pool import _Child
@@ -78,3 +80,22 @@ async def test_closing_ends_every_process() -> None:
         running = [child.process for child in judge._pool._children if child.process]
     assert running
     assert all(process.returncode is not None for process in running)
+
+
+async def test_what_takes_too_long_is_killed_and_refused() -> None:
+    """A PDF that exceeds its processor time is refused for that, and the next one is judged in a new process."""
+    endless = next(case for case in CASES if case.name == "bomb: an index of a billion lines").make()
+    async with PdfJudge(workers=1, seconds=0.3) as judge:
+        found = await judge.judge(endless, at=RECEIVED, belief=belief())
+        assert (found.verdict, found.reason) == (Verdict.INVALID, reason_of(Flaw.TOO_SLOW))
+        assert only_child(judge).process is None
+        assert await verdict(judge, signed(letter())) is Verdict.VALID
+
+
+async def test_what_takes_too_much_memory_is_refused() -> None:
+    """A PDF that exceeds the memory is refused for that, and the next one is judged in a new process."""
+    greedy = next(case for case in CASES if case.name == "oddity: a name of one megabyte for the kids").make()
+    async with PdfJudge(workers=1, megabytes=120) as judge:
+        found = await judge.judge(greedy, at=RECEIVED, belief=belief())
+        assert (found.verdict, found.reason) == (Verdict.INVALID, reason_of(Flaw.TOO_MUCH_MEMORY))
+        assert await verdict(judge, signed(letter())) is Verdict.VALID
