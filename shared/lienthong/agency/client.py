@@ -254,21 +254,23 @@ class AgencyClient:
         handled_at = await self._seen.remember(_key(taken.message))
         if self._report_arrival and delivery.document.business.type is not BusinessType.WITHDRAW:
             # The moment is the first time's, so a repeated 01 is the same message and the exchange knows it again.
-            await self._insist(self._delivery_inbox, taken, delivery.reference, ARRIVED, handled_at)
+            await self._insist(self._delivery_inbox, delivery.reference, ARRIVED, handled_at)
         await self._delivery_inbox.acknowledge(taken)
 
     async def _insist(
         self,
         inbox: Inbox,
-        taken: Taken,
         about: DocumentReference,
         code: str,
         moment: datetime,
         reason: str | None = None,
     ) -> None:
-        """Report a status for as long as it takes, or until the message it is for will come again anyway."""
+        """Report a status for as long as it takes, or until this client is closed and the message comes again anyway.
+
+        A lost connection is no reason to give up: what is reported afterwards would overtake this.
+        """
         backoff = Backoff()
-        while inbox.is_current(taken):
+        while inbox.is_open:
             try:
                 await self._report(about, code, moment, reason)
             except Unavailable as error:
@@ -301,7 +303,7 @@ class AgencyClient:
         told = inbox is self._delivery_inbox and isinstance(sender, str) and isinstance(document_id, str)
         if told and isinstance(error, Refusal):
             about = DocumentReference(organ_id=str(sender), document_id=str(document_id))
-            await self._insist(inbox, taken, about, REFUSED, moment, str(error)[:REASON_LENGTH])
+            await self._insist(inbox, about, REFUSED, moment, str(error)[:REASON_LENGTH])
         await inbox.acknowledge(taken)
 
 

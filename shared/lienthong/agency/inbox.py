@@ -82,9 +82,10 @@ class Inbox:
         except ConnectionLost:
             self._forget()
 
-    def is_current(self, taken: Taken) -> bool:
-        """Tell whether acknowledging this message can still mean something."""
-        return taken.consumption == self._consumption and not self._closed
+    @property
+    def is_open(self) -> bool:
+        """Whether this inbox is still read."""
+        return not self._closed
 
     async def close(self) -> None:
         """Stop reading; what was not acknowledged goes back to the queue."""
