@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lienthong.bus.messages import Outgoing
 from lienthong.document import reasons
 from lienthong.document.ids import derive
-from lienthong.document.life_cycle import STATE_NAMES, STATUS_CODES, State, step
+from lienthong.document.life_cycle import STATE_NAMES, STATUS_CODES, State, StepOutcome, is_ahead, step
 from lienthong.edxml import BusinessType
 from lienthong.errors import Problem, Unavailable
 from lienthong.ledger.rows import (
@@ -87,7 +87,9 @@ class TrackStatus:
     async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome | Unavailable]:
         """Record each status once and change the deliveries it is about.
 
-        A status that overtook its document (13 may: the sender need not wait for anything) is tried again later.
+        Redelivery and replicas do not keep order. A status that overtook its document (13 may: the sender need not
+        wait for anything) is tried again later, and so is, once, a step that is ahead of the delivery's state: the
+        steps between may still come. A step that comes after the one it was reported before is applied all the same.
         """
         await unit.record_quarantined([quarantined_row(*item) for item in batch if item[1].unanswerable])
         reports, refusals = await self._sort(unit, batch)
@@ -98,7 +100,7 @@ class TrackStatus:
         under_way -= {(one.sender, one.document_id) for one in locked}
         early = {index for index, one in reports.items() if (one.sender, one.document_id) in under_way}
         timely = {index: report for index, report in reports.items() if index not in early}
-        applied, refused = await self._apply(unit, timely, locked)
+        applied, refused, ahead = await self._apply(unit, timely, locked)
         refusals |= refused
         answers = await refuse(unit, list(refusals.values()))
         users = {(one.document, one.addressee): one for one in locked}
@@ -108,6 +110,8 @@ class TrackStatus:
                 outcomes.append(Outcome((quarantine(message, examined.sha256, examined.unanswerable),)))
             elif index in early:
                 outcomes.append(Unavailable(f"document {reports[index].document_id} is not routed yet"))
+            elif index in ahead:
+                outcomes.append(Unavailable(f"a status of {reports[index].document_id} came before the one before it"))
             elif index in refusals:
                 outcomes.append(answers[refusals[index].refusal])
             else:
@@ -143,11 +147,11 @@ class TrackStatus:
 
     async def _apply(
         self, unit: Unit, reports: dict[int, Report], locked: Sequence[ReportedDelivery]
-    ) -> tuple[dict[UUID, list[RecordedStatus]], dict[int, RefusalRow]]:
+    ) -> tuple[dict[UUID, list[RecordedStatus]], dict[int, RefusalRow], set[int]]:
         """Walk the batch in order through the life-cycle table.
 
         Returns:
-            The recorded statuses by their id, and the refusals by position in the batch.
+            The recorded statuses by their id, and by position in the batch the refusals, and what to try again.
         """
         recorded: dict[UUID, list[RecordedStatus]] = defaultdict(list)
         for row in await unit.statuses({one.key for one in reports.values()}):
@@ -156,14 +160,18 @@ class TrackStatus:
         changed: dict[tuple[UUID, str], ReportedDelivery] = {}
         fresh: list[StatusRow] = []
         refusals: dict[int, RefusalRow] = {}
+        ahead: set[int] = set()
         for index, report in reports.items():
             if report.key not in recorded:
                 found = _deliveries(report, now.values())
                 if isinstance(found, Problem):
                     refusals[index] = _report_refusal(report, found)
                     continue
-                for delivery in found:
-                    walked, after = _walk(report, delivery)
+                steps = [(delivery, *_walk(report, delivery)) for delivery in found]
+                if not report.message.attempts and _is_ahead([row for _, row, _ in steps]):
+                    ahead.add(index)
+                    continue
+                for delivery, walked, after in steps:
                     fresh.append(walked)
                     now[delivery.document, delivery.addressee] = after
                     if after != delivery:
@@ -184,7 +192,7 @@ class TrackStatus:
                 refusals[index] = _report_refusal(report, _illegal(report, now[first.document, first.addressee]))
         await unit.record_statuses(fresh)
         await unit.update_deliveries(list(changed.values()))
-        return recorded, refusals
+        return recorded, refusals, ahead
 
 
 def _report(message: Incoming, examined: Examined, directory: Directory) -> Report | Problem:
@@ -240,12 +248,20 @@ def _deliveries(report: Report, locked: Iterable[ReportedDelivery]) -> list[Repo
     return documents or requests
 
 
+def _is_ahead(rows: Sequence[StatusRow]) -> bool:
+    return all(row.outcome == "illegal" for row in rows) and any(
+        is_ahead(State(row.state_before), row.code) for row in rows
+    )
+
+
 def _walk(report: Report, delivery: ReportedDelivery) -> tuple[StatusRow, ReportedDelivery]:
+    reported_at = submitted_at(report.message)
     result = step(
         State(delivery.state),
         report.status.status_code,
         take_back=delivery.take_back,
         answers_request=delivery.business in REQUESTS,
+        overtaken=delivery.reported_at is not None and reported_at < delivery.reported_at,
     )
     user, message_id = submission_key(report.message)
     row = StatusRow(
@@ -261,10 +277,14 @@ def _walk(report: Report, delivery: ReportedDelivery) -> tuple[StatusRow, Report
         outcome=result.outcome.value,
         state_before=delivery.state,
         state_after=result.state,
-        reported_at=submitted_at(report.message),
+        reported_at=reported_at,
         received_at=report.message.received_at,
     )
-    return row, replace(delivery, state=result.state.value, take_back=result.take_back)
+    last = delivery.reported_at
+    if result.outcome is StepOutcome.APPLIED and report.receiver is None:
+        last = reported_at if last is None else max(last, reported_at)
+    after = replace(delivery, state=result.state.value, take_back=result.take_back, reported_at=last)
+    return row, after
 
 
 def _illegal(report: Report, delivery: ReportedDelivery) -> Problem:

@@ -28,6 +28,7 @@ class Incoming:
         type: its ``type``, None when absent.
         delivery_count: how often it was delivered before without being settled (``x-delivery-count``).
         received_at: when this process took it, UTC.
+        attempts: how often a worker tried it before and sent it up the retry ladder.
         payload_bytes: how large the payload is that it stands for, where our own workers say so; else 0.
     """
 
@@ -42,6 +43,7 @@ class Incoming:
     type: str | None
     delivery_count: int
     received_at: datetime
+    attempts: int = 0
     payload_bytes: int = 0
 
     @property

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["STATE_NAMES", "STATUS_CODES", "Office", "State", "StatusCode", "Step", "StepOutcome", "step"]
+__all__ = ["STATE_NAMES", "STATUS_CODES", "Office", "State", "StatusCode", "Step", "StepOutcome", "is_ahead", "step"]
 
 
 class State(StrEnum):
@@ -124,9 +124,25 @@ _ALLOWED: dict[State, frozenset[str]] = {
     State.WITHDRAWN: frozenset(),
 }
 _OVER = frozenset({State.REFUSED, State.WITHDRAWN})
+_WAY = (State.DELIVERED, State.ARRIVED, State.ACCEPTED, State.ASSIGNED, State.PROCESSING, State.FINISHED)
+_BEFORE: dict[State, frozenset[str]] = {
+    **{
+        state: frozenset(code for code, to in _TARGET.items() if to in _WAY[:place]) for place, state in enumerate(_WAY)
+    },
+    State.REFUSED: frozenset({"01"}),
+    State.WITHDRAWN: frozenset(_TARGET),
+}
+"""What may have been reported before a state was reached."""
 
 
-def step(state: State, code: str, *, take_back: bool, answers_request: bool = False) -> Step:
+def is_ahead(state: State, code: str) -> bool:
+    """Tell whether a status speaks of a step that comes later than the next one: what lies between may still come."""
+    if state not in _WAY or _TARGET.get(code) not in _WAY:
+        return False
+    return code not in _ALLOWED[state] and _WAY.index(_TARGET[code]) > _WAY.index(state)
+
+
+def step(state: State, code: str, *, take_back: bool, answers_request: bool = False, overtaken: bool = False) -> Step:
     """Return what one reported status does to a delivery.
 
     Args:
@@ -134,6 +150,8 @@ def step(state: State, code: str, *, take_back: bool, answers_request: bool = Fa
         code: the reported ``StatusCode``; one of `STATUS_CODES`.
         take_back: whether the sender's request to take the document back is pending.
         answers_request: whether the document itself is a withdrawal or an update, which 15 and 16 answer.
+        overtaken: whether it was reported before the status that led to `state`, and only came later: then a step
+            that lies before it is applied as well, and the state stays.
     """
     unchanged = Step(StepOutcome.ILLEGAL, state, take_back)
     match code:
@@ -152,4 +170,6 @@ def step(state: State, code: str, *, take_back: bool, answers_request: bool = Fa
         return Step(StepOutcome.APPLIED, _TARGET[code], take_back)
     if _TARGET[code] is state:
         return Step(StepOutcome.REPEATED, state, take_back)
+    if overtaken and code in _BEFORE[state]:
+        return Step(StepOutcome.APPLIED, state, take_back)
     return unchanged

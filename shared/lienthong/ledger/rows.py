@@ -204,7 +204,10 @@ class RecordedRouting:
 
 @dataclass(frozen=True, slots=True)
 class ReportedDelivery:
-    """A delivery that statuses of this batch speak of; locked until the transaction ends."""
+    """A delivery that statuses of this batch speak of; locked until the transaction ends.
+
+    `reported_at` is when the last step was reported that was applied to it; None when there was none.
+    """
 
     document: UUID
     addressee: str
@@ -215,6 +218,7 @@ class ReportedDelivery:
     sender: str
     user_name: str
     business: int
+    reported_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

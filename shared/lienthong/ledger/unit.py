@@ -151,7 +151,12 @@ class Unit:
             [sender for sender, _ in ordered],
             [document_id for _, document_id in ordered],
         )
-        return [ReportedDelivery(**row) for row in found]
+        documents = sorted({row["document"] for row in found})
+        last = {
+            (row["document"], row["addressee"]): row["reported_at"]
+            for row in (await self._connection.fetch(statement("last_reports"), documents) if documents else ())
+        }
+        return [ReportedDelivery(**row, reported_at=last.get((row["document"], row["addressee"]))) for row in found]
 
     async def statuses(self, keys: Collection[UUID]) -> list[RecordedStatus]:
         """Return those of these statuses that are recorded, a row for each delivery they were about."""

@@ -80,6 +80,7 @@ class Ladder:
             user_id=user if isinstance(user, str) and user else None,
             message_id=message_id if isinstance(message_id, str) and message_id else None,
             headers={name: value for name, value in headers.items() if name not in ours},
+            attempts=attempts,
         )
         return Input(restored, attempts)
 

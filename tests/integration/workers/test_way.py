@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -174,6 +175,36 @@ async def test_a_batch_is_walked_in_order(exchange: Exchange) -> None:
     assert [outcome.outputs[0].routing_key[-2:] for outcome in outcomes] == ["01", "03", "06"]
 
 
+async def test_a_step_that_comes_late_is_told_all_the_same(exchange: Exchange, database: str) -> None:
+    """Redelivery does not keep order: 01 and 04, reported before 06 and handled after it, reach the sender."""
+    await exchange.deliver(submitted(document()))
+    at = {code: f"2026-11-22T01:02:{number:02}+00:00" for number, code in enumerate(("01", "03", "04", "06"))}
+    letters = {code: replace(reported(code), headers={"submitted-at": at[code]}) for code in at}
+    await exchange.report(letters["03"], letters["06"])
+    late = await exchange.report(letters["01"], letters["04"])
+    assert [outcome.outputs[0].routing_key[-2:] for outcome in late] == ["01", "04"]
+    (illegal,) = await exchange.report(replace(reported("04", 2), headers={"submitted-at": "2026-11-22T01:03:00Z"}))
+    assert refusal(illegal.outputs).problems[0].code == "M.MessageHeader.StatusCode"
+    connection = await asyncpg.connect(database)
+    assert await connection.fetchval("select state from delivery") == "finished"
+    await connection.close()
+
+
+async def test_a_step_that_is_ahead_is_tried_once_more(exchange: Exchange, database: str) -> None:
+    """04 that comes before 03 waits on the ladder for it; when 03 does not come either, it is refused."""
+    await exchange.deliver(submitted(document()))
+    with pytest.raises(Unavailable, match="before the one before it"):
+        await exchange.report(reported("04"))
+    connection = await asyncpg.connect(database)
+    assert await connection.fetchval("select count(*) from status") == 0
+    await connection.close()
+    (hasty,) = await exchange.report(replace(reported("04", 2), attempts=1))
+    assert refusal(hasty.outputs).problems[0].code == "M.MessageHeader.StatusCode"
+    await exchange.report(reported("03"))
+    (again,) = await exchange.report(replace(reported("04"), attempts=1))
+    assert again.outputs[0].routing_key == "from.G22.to.H23.04"
+
+
 async def test_a_redelivered_status_is_recalled(exchange: Exchange) -> None:
     """A status is applied once; before its mark it is published again under the same id, after it no more."""
     await exchange.deliver(submitted(document()))
@@ -188,9 +219,10 @@ async def test_an_illegal_step_is_recorded_answered_and_not_applied(exchange: Ex
     """The reporter gets a refusal naming step and state, the ledger keeps the attempt, the state stays."""
     await exchange.deliver(submitted(document()))
     await exchange.report(reported("01"))
-    (outcome,) = await exchange.report(reported("06"), mark=False)
+    hasty = replace(reported("06"), attempts=1)
+    (outcome,) = await exchange.report(hasty, mark=False)
     assert refusal(outcome.outputs).problems[0].code == "M.MessageHeader.StatusCode"
-    (again,) = await exchange.report(reported("06"))
+    (again,) = await exchange.report(hasty)
     assert again.outputs == outcome.outputs
     connection = await asyncpg.connect(database)
     assert await connection.fetchval("select state from delivery") == "arrived"
@@ -315,7 +347,7 @@ async def test_a_recorded_status_is_told_when_the_directory_has_moved(exchange: 
 async def test_what_causes_nothing_does_not_wait_to_be_forwarded(exchange: Exchange, database: str) -> None:
     """Only what is still to leave has no time of forwarding: repeated and illegal statuses and refused routings do."""
     await exchange.deliver(submitted(document()))
-    await exchange.report(reported("01"), reported("01", 2), reported("06"))
+    await exchange.report(reported("01"), reported("01", 2), replace(reported("06"), attempts=1))
     await exchange.deliver(submitted(document("d2", to=("H98",)), message_id="m2"))
     connection = await asyncpg.connect(database)
     for table in ("document", "verification", "routing", "status", "refusal"):

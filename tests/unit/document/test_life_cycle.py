@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from lienthong.document.life_cycle import STATE_NAMES, STATUS_CODES, State, StepOutcome, step
+from lienthong.document.life_cycle import STATE_NAMES, STATUS_CODES, State, StepOutcome, is_ahead, step
 
 
 def test_the_natural_way() -> None:
@@ -52,6 +52,41 @@ def test_an_illegal_step_changes_nothing(state: State, code: str) -> None:
     assert (result.outcome, result.state, result.take_back) == (StepOutcome.ILLEGAL, state, False)
 
 
+@pytest.mark.parametrize(
+    ("state", "code"),
+    [(State.FINISHED, "01"), (State.PROCESSING, "04"), (State.REFUSED, "01"), (State.WITHDRAWN, "05")],
+)
+def test_an_overtaken_step_is_applied_and_leaves_the_state(state: State, code: str) -> None:
+    """What was reported before the standing status and came after it is no error of the reporter."""
+    assert step(state, code, take_back=False).outcome is StepOutcome.ILLEGAL
+    result = step(state, code, take_back=False, overtaken=True)
+    assert (result.outcome, result.state) == (StepOutcome.APPLIED, state)
+
+
+def test_no_step_after_the_standing_one_can_have_been_overtaken() -> None:
+    """A step the delivery has not come to is illegal whenever it was reported."""
+    assert step(State.ARRIVED, "06", take_back=False, overtaken=True).outcome is StepOutcome.ILLEGAL
+    assert step(State.REFUSED, "03", take_back=False, overtaken=True).outcome is StepOutcome.ILLEGAL
+
+
+@pytest.mark.parametrize(
+    ("state", "code", "ahead"),
+    [
+        (State.DELIVERED, "04", True),
+        (State.ARRIVED, "06", True),
+        (State.ARRIVED, "03", False),
+        (State.ACCEPTED, "06", False),
+        (State.FINISHED, "04", False),
+        (State.REFUSED, "04", False),
+        (State.ACCEPTED, "02", False),
+        (State.ARRIVED, "15", False),
+    ],
+)
+def test_a_step_is_ahead_when_others_may_come_between(state: State, code: str, ahead: bool) -> None:
+    """Only what a missing step would make legal is ahead."""
+    assert is_ahead(state, code) is ahead
+
+
 def test_a_repeated_status_is_no_error() -> None:
     """Saying what is already so is recorded as a repeat."""
     assert step(State.ARRIVED, "01", take_back=False).outcome is StepOutcome.REPEATED
@@ -75,8 +110,9 @@ def test_a_withdrawal_message_is_answered_by_15_or_16() -> None:
 
 def test_every_combination_has_an_answer() -> None:
     """No state, code or flag raises, an applied step is never illegal twice, and only applied steps change anything."""
-    for state, code, take_back, request in itertools.product(State, STATUS_CODES, (True, False), (True, False)):
-        result = step(state, code, take_back=take_back, answers_request=request)
+    flags = (True, False)
+    for state, code, take_back, request, late in itertools.product(State, STATUS_CODES, flags, flags, flags):
+        result = step(state, code, take_back=take_back, answers_request=request, overtaken=late)
         if result.outcome is not StepOutcome.APPLIED:
             assert (result.state, result.take_back) == (state, take_back)
 

@@ -166,13 +166,21 @@ join unnest($1::text[], $2::text[]) as k (sender, document_id) using (sender, do
 where not exists (select from routing r where r.document = d.document)
 
 -- name: lock_reported_deliveries
-select d.document, d.addressee, d.carrier, d.state, d.take_back, doc.document_id, doc.sender, doc.user_name, doc.business
+select d.document, d.addressee, d.carrier, d.state, d.take_back, doc.document_id, doc.sender, doc.user_name,
+       doc.business
 from delivery d
 join document doc using (document)
 join unnest($1::text[], $2::text[]) as k (sender, document_id)
     on doc.sender = k.sender and doc.document_id = k.document_id
 order by d.document, d.addressee
 for update of d
+
+-- name: last_reports
+-- When the last step of each delivery was reported that was applied; a statement of its own, for after the lock.
+select document, addressee, max(reported_at) as reported_at
+from status
+where document = any ($1::uuid[]) and outcome = 'applied' and code < '10'
+group by document, addressee
 
 -- name: recall_statuses
 select status, document, addressee, s.reporter, d.sender, outcome, s.forwarded_at
