@@ -176,10 +176,10 @@ order by d.document, d.addressee
 for update of d
 
 -- name: last_reports
--- When the last step of each delivery was reported that was applied; a statement of its own, for after the lock.
+-- When the receiver reported the last status that was applied to each delivery; a statement of its own, after the lock.
 select document, addressee, max(reported_at) as reported_at
 from status
-where document = any ($1::uuid[]) and outcome = 'applied' and code < '10'
+where document = any ($1::uuid[]) and outcome = 'applied' and code <> '13'
 group by document, addressee
 
 -- name: recall_statuses
