@@ -16,6 +16,7 @@ from lienthong import edxml
 from lienthong.document.codes import ancestors, level_one
 from lienthong.document.verdicts import Reason, SignatureFinding, Value, Verdict
 from lienthong.edxml import Document
+from lienthong.signature.attachments import examine_attachment
 from lienthong.signature.examination import MessageSignature, examine_message
 from lienthong.signature.pdf import Holder, holder_of
 from lienthong.signature.policy import Appraisal, Policy, appraise
@@ -138,9 +139,14 @@ async def verify_message(
         if finding.verdict is Verdict.VALID:
             offices.add("agency")
     for attachment in read.attachments if isinstance(read, Document) else ():
-        if read is not None and PDF in attachment.content[:1024]:
-            report = await pdfs.judge(attachment.content, at=moment.at, belief=moment, subject=attachment.name)
-            findings += _with_verdict(report, attachment.name)
+        if read is None:
+            continue
+        attached = await asyncio.to_thread(
+            examine_attachment, attachment.name, attachment.content, attachment.content_type or None
+        )
+        for pdf in attached.pdfs:
+            report = await pdfs.judge(pdf.content, at=moment.at, belief=moment, subject=pdf.name)
+            findings += _with_verdict(report, pdf.name)
             offices |= _offices(report, speaks_for, attached_by=read.sender.organ_id)
     type_name = read.document_type.type_name if isinstance(read, Document) and read.document_type else None
     return Verification(tuple(findings), appraise(findings, frozenset(offices), policy.rule(type_name)))

@@ -46,7 +46,7 @@ QUARANTINE = "quarantine"
 OWN = "lienthong"
 """Stands where an agency's code would, in routing keys of what the exchange itself says."""
 
-RETRY_SECONDS = (1, 10, 60, 600)
+RETRY_SECONDS = (0.5, 10.0, 60.0, 600.0)
 """The rungs of the retry ladder: a queue each, with one constant TTL (expiry in RabbitMQ is head-first)."""
 
 
@@ -100,9 +100,9 @@ def dead_queue(step: Step) -> str:
     return f"dead.{step}"
 
 
-def retry_exchange(seconds: int) -> str:
+def retry_exchange(seconds: float) -> str:
     """Return the name of a rung of the retry ladder: its exchange and its queue are called alike."""
-    return f"retry.{seconds}s"
+    return f"retry.{seconds:g}s"
 
 
 def delivery_queue(agency: str) -> str:

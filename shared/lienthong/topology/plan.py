@@ -174,10 +174,10 @@ def _work_arguments(step: Step) -> dict[str, str | int]:
     return _quorum() | _dead_letters(step) | {"x-delivery-limit": WORK_DELIVERY_LIMIT}
 
 
-def _rung_arguments(seconds: int) -> dict[str, str | int]:
+def _rung_arguments(seconds: float) -> dict[str, str | int]:
     # No dead-letter routing key: an expired message keeps its own, which names the lane it came from.
     return _quorum() | {
-        "x-message-ttl": seconds * 1000,
+        "x-message-ttl": round(seconds * 1000),
         "x-dead-letter-exchange": WORK,
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",

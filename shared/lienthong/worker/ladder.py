@@ -50,7 +50,7 @@ class Climb:
     """What is published for a message that could not be settled; `seconds` until it comes back, None when never."""
 
     output: Outgoing
-    seconds: int | None
+    seconds: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ class Ladder:
         return Climb(output, seconds)
 
     @staticmethod
-    def _rung(attempts: int, error: Exception) -> int | None:
+    def _rung(attempts: int, error: Exception) -> float | None:
         if isinstance(error, Unavailable):
             return RETRY_SECONDS[attempts] if 0 <= attempts < len(RETRY_SECONDS) else None
         return RETRY_SECONDS[0] if attempts < BUG_RETRIES else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,24 @@ def test_what_sign_writes_check_believes(tmp_path: Path, authority: Path, sender
     assert done.exit_code == 0, done.output
     _, (found,) = check(signed, "--trust", trust_of(authority))
     assert (found["verdict"], found["signatures"][0]["agency"]) == (verdict, "G22")
+
+
+@shared
+def test_one_broken_pdf_refuses_its_message(tmp_path: Path, authority: Path) -> None:
+    """A message signed rightly is refused for a PDF in it whose own signature is broken, and names the file."""
+    (key,) = authority.glob("**/G22*.key*")
+    (certificate,) = (one for one in authority.glob("**/G22*") if "key" not in one.name)
+    pdf = bytearray((SAMPLES / "signed" / "ok-bb.pdf").read_bytes())
+    pdf[20] ^= 1
+    message, signed = tmp_path / "message.edxml", tmp_path / "signed.edxml"
+    message.write_bytes(encode(replace(draft(), attachments=(Attachment("a.pdf", bytes(pdf), "application/pdf"),))))
+    words = [message, "--key", key, "--certificates", certificate, "--out", signed]
+    assert CliRunner().invoke(app, ["signature", "sign", *map(str, words)]).exit_code == 0
+    status, (found,) = check(signed, "--trust", trust_of(authority))
+    assert (status, found["verdict"], found["value"]) == (1, "invalid", "refused")
+    by_kind = {one["kind"]: one for one in found["signatures"]}
+    assert by_kind["message"]["verdict"] == "valid"
+    assert (by_kind["pdf"]["verdict"], by_kind["pdf"]["subject"]) == ("invalid", "a.pdf")
 
 
 @pytest.mark.parametrize(

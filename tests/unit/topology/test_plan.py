@@ -40,7 +40,7 @@ def test_a_delivery_limit_never_loses_a_message() -> None:
 def test_a_rung_has_one_constant_ttl() -> None:
     """Expiry is head-first, so each delay has a queue of its own."""
     ttls = [queue.arguments["x-message-ttl"] for queue in exchange_plan().queues if "x-message-ttl" in queue.arguments]
-    assert ttls == [seconds * 1000 for seconds in RETRY_SECONDS]
+    assert ttls == [round(seconds * 1000) for seconds in RETRY_SECONDS]
 
 
 def test_an_agency_may_touch_its_own_queues_only() -> None:

@@ -54,7 +54,7 @@ def test_unavailable_climbs_every_rung_and_is_then_dead_lettered_with_the_reason
             break
         tried = LADDER.restore(back(climb.output))
     assert seen == [
-        ("retry.1s", "ingest.urgent", 1),
+        ("retry.0.5s", "ingest.urgent", 0.5),
         ("retry.10s", "ingest.urgent", 10),
         ("retry.60s", "ingest.urgent", 60),
         ("retry.600s", "ingest.urgent", 600),
@@ -73,7 +73,7 @@ def test_a_bug_is_tried_on_the_first_rung_three_times() -> None:
         climb = LADDER.climb(tried, KeyError("x"))
         seconds.append(climb.seconds)
         tried = LADDER.restore(back(climb.output))
-    assert seconds == [1, 1, 1, None]
+    assert seconds == [0.5, 0.5, 0.5, None]
 
 
 def test_a_message_comes_back_as_its_sender_published_it() -> None:
