@@ -91,6 +91,20 @@ async def test_entries_of_this_month_have_a_partition(ledger: Ledger, database: 
     await connection.close()
 
 
+async def test_months_are_those_of_utc_whoever_makes_the_partitions(database: str) -> None:
+    """Partitions made in sessions of different time zones meet at the same moments."""
+    connection = await asyncpg.connect(database, server_settings={"timezone": "Asia/Ho_Chi_Minh"})
+    assert await connection.fetchval("select make_entry_partitions(14)") == 2
+    await connection.execute("set timezone = 'UTC'")
+    bounds = await connection.fetch(
+        "select pg_get_expr(c.relpartbound, c.oid) as bound from pg_class c join pg_inherits i on i.inhrelid = c.oid "
+        "where i.inhparent = 'entry'::regclass and c.relname <> 'entry_other'"
+    )
+    assert len(bounds) == 15
+    assert all(row["bound"].count("-01 00:00:00+00'") == 2 for row in bounds)
+    await connection.close()
+
+
 @pytest.mark.parametrize("role", WORKER_ROLES)
 async def test_a_worker_cannot_rewrite_history(database: str, role: str) -> None:
     """No worker's role may change an entry, remove a fact, or change the directory."""

@@ -222,7 +222,7 @@ create table entry_other partition of entry default;
 create trigger entry_is_not_truncated before truncate on entry_other
     for each statement execute function entry_is_append_only();
 
-create function make_entry_partitions(months integer) returns integer language plpgsql as $$
+create function make_entry_partitions(months integer) returns integer language plpgsql set timezone = 'UTC' as $$
 declare
     first_day date := date_trunc('month', now())::date;
     made      integer := 0;
