@@ -65,7 +65,7 @@ class Report:
 
     @property
     def document_id(self) -> str:
-        """EdXML's DocumentId of the document it is about."""
+        """The DocumentId (edXML) of the document it is about."""
         return self.status.response_for.document_id
 
 

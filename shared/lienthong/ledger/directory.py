@@ -46,13 +46,6 @@ class Directory:
         self._agencies = {agency.code: agency for agency in agencies}
         self._codes = dict(codes)
 
-    def __iter__(self) -> Iterator[Agency]:
-        return iter(self._agencies.values())
-
-    def connected(self) -> set[str]:
-        """Return the codes of all agencies that have queues."""
-        return {agency.code for agency in self if agency.connected}
-
     def resolve(self, code: str) -> Agency | None:
         """Return the agency a code means, in whichever form it is written; None when nobody has it."""
         canonical = self._codes.get(code) or (code if code in self._agencies else None)

@@ -79,7 +79,6 @@ class Header(StrEnum):
     RECEIVER = "receiver"
     BUSINESS = "business"
     STATUS_CODE = "status-code"
-    SUBJECT_TO = "addressees"
     PAYLOAD_BYTES = "payload-bytes"
     ATTEMPT = "attempt"
     REASON = "reason"
