@@ -21,6 +21,7 @@ from lienthong.agency import (
     Receipt,
     Refused,
     StatusReport,
+    Verified,
 )
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.edxml.wire_time import VIETNAM
@@ -282,6 +283,8 @@ def describe(told: Told) -> str:
         case Delivered():
             to = ", ".join(addressee.agency for addressee in told.addressees)
             return f"{told.document_id}: đã đến nơi nhận / delivered to {to}"
+        case Verified():
+            return f"{told.document_id}: {told.found.vi} / {told.found.en}"
         case StatusReport():
             meaning = STATUS_CODES.get(told.code)
             text = f"{meaning.vi} / {meaning.en}" if meaning else ""

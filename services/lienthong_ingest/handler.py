@@ -184,7 +184,11 @@ def _forward(message: Incoming, document: RecordedDocument) -> Outcome:
     if forwarded:
         return Outcome((own,))
     verify = DocumentToVerify(
-        document=document.document, sha256=document.sha256, user=document.user_name, lane=Lane(document.lane)
+        document=document.document,
+        sha256=document.sha256,
+        user=document.user_name,
+        received_at=document.received_at,
+        lane=Lane(document.lane),
     )
     # The mark also ends what the first message has to say, so its receipt leaves before: twice is told once.
     receipts = (own,) if first else (original, own)

@@ -83,7 +83,7 @@ class RouteDocument:
             elif routings[key].forwarded_at is not None:
                 outcomes.append(Outcome())
             else:
-                outcomes.append(_deliver(documents[key], routings[key], item.body))
+                outcomes.append(_deliver(documents[key], routings[key], item))
         return outcomes
 
     async def _declare_queues(self, carriers: set[str]) -> None:
@@ -120,11 +120,11 @@ def _refusal(document: RecordedDocument, problems: Iterable[Problem]) -> Refusal
     return refusal_row(Step.ROUTER, "document", submission, document.sha256, problems, document.document_id)
 
 
-def _deliver(document: RecordedDocument, routing: RecordedRouting, body: bytes) -> Outcome:
+def _deliver(document: RecordedDocument, routing: RecordedRouting, item: Routable) -> Outcome:
     carriers = sorted({delivery.carrier for delivery in routing.deliveries})
     parts = [carriers[start : start + MOST_CARRIERS] for start in range(0, len(carriers), MOST_CARRIERS)]
     # One id for all parts: each queue is in one of them only.
-    deliveries = tuple(_delivery(document, part, body) for part in parts)
+    deliveries = tuple(_delivery(document, part, item) for part in parts)
     now = datetime.now(UTC)
     notice = Delivered(
         document=document.document,
@@ -145,14 +145,15 @@ def _deliver(document: RecordedDocument, routing: RecordedRouting, body: bytes) 
     return Outcome(deliveries, Mark("routing", document.document), then=(to_notifier(message),))
 
 
-def _delivery(document: RecordedDocument, carriers: Sequence[str], body: bytes) -> Outgoing:
+def _delivery(document: RecordedDocument, carriers: Sequence[str], item: Routable) -> Outgoing:
     first, *others = carriers
+    found = item.task.found
     return Outgoing(
         exchange=DELIVERY,
         routing_key=first,
         bcc=tuple(others),
         message_id=str(derive("delivery", document.document)),
-        body=body,
+        body=item.body,
         content_type="application/edxml+xml",
         type="document",
         headers={
@@ -161,6 +162,10 @@ def _delivery(document: RecordedDocument, carriers: Sequence[str], body: bytes) 
             Header.SENDER: document.sender,
             Header.BUSINESS: document.business,
             Header.SHA256: document.sha256,
+            Header.VERDICT: found.verdict,
+            Header.VALUE: found.value,
+            Header.FOUND_VI: found.vi,
+            Header.FOUND_EN: found.en,
         },
         priority=URGENT_PRIORITY if document.lane == Lane.URGENT else 0,
     )

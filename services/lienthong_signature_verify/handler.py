@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lienthong.document.messages import DocumentToRoute, DocumentToVerify
+from lienthong.document.messages import DocumentToRoute, DocumentToVerify, Found
+from lienthong.document.verdicts import Value, Verdict
 from lienthong.ledger.rows import Mark, VerificationRow
 from lienthong.topology.names import Step
 from lienthong.worker.answers import to_router
@@ -59,5 +60,11 @@ class VerifySignature:
 
 
 def _forward(task: DocumentToVerify, size: int) -> Outcome:
-    route = DocumentToRoute(document=task.document, sha256=task.sha256)
+    found = Found(
+        verdict=Verdict.INDETERMINATE,
+        value=Value.INFORMATION,
+        vi="Chưa xét chữ ký số",
+        en="The signatures have not been judged",
+    )
+    route = DocumentToRoute(document=task.document, sha256=task.sha256, found=found)
     return Outcome((to_router(route, task.lane, size),), Mark("verification", task.document))

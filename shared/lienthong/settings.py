@@ -10,7 +10,14 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-__all__ = ["BrokerSettings", "LedgerSettings", "PayloadSettings", "ServiceSettings"]
+__all__ = [
+    "BrokerSettings",
+    "LedgerSettings",
+    "PayloadSettings",
+    "ServiceSettings",
+    "SignatureSettings",
+    "TrustSettings",
+]
 
 
 class BrokerSettings(BaseSettings):
@@ -57,3 +64,24 @@ class ServiceSettings(BaseSettings):
     batch_limit: int = Field(100, ge=1, le=1000, description="most messages in one batch; two batches are prefetched")
     drain_seconds: float = Field(20.0, gt=0, description="how long SIGTERM waits for the batch in hand")
     log_level: str = Field("info", description="debug, info, warning or error")
+
+
+class SignatureSettings(BaseSettings):
+    """How signatures and attached files are judged."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_SIGNATURE_", frozen=True)
+
+    policy: Path | None = Field(None, description="policy file (TOML); the safe defaults without one")
+    processes: int = Field(0, ge=0, description="processes that judge at once; 0 is one for each core")
+    clamd: str | None = Field(
+        None, description="ClamAV daemon that scans attached files: a socket's path, or host:port"
+    )
+
+
+class TrustSettings(BaseSettings):
+    """Who is believed."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_TRUST_", frozen=True)
+
+    folder: Path = Field(Path("trust"), description="trust folder: roots/ intermediates/ crls/ ocsp/")
+    refresh: bool = Field(True, description="whether CRLs and OCSP answers in it are kept fresh in the background")

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from lienthong.agency import AgencyClient, Delivered, DocumentReference, Receipt, Refused, StatusReport
+from lienthong.agency import AgencyClient, Delivered, DocumentReference, Receipt, Refused, StatusReport, Verified
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
 from lienthong.edxml import Document, Organization, OtherInfo, ResponseFor, Status, encode
@@ -290,7 +290,7 @@ def _name(told: Told) -> str:
     match told:
         case StatusReport():
             return told.code
-        case Receipt() | Delivered():
+        case Receipt() | Delivered() | Verified():
             return told.kind
         case Refused():
             return "refusal"

@@ -8,14 +8,14 @@
             register(delivery.document, delivery.body)           # 01 is reported when the loop comes back
             await agency.report_status(delivery, "03")
         async for status in agency.statuses():
-            ...                                                  # Receipt, Refused, Delivered or StatusReport
+            ...                                                  # Receipt, Verified, Refused, Delivered or StatusReport
 """
 
 from __future__ import annotations
 
 from lienthong.agency.client import AgencyClient
 from lienthong.agency.messages import Delivery, DocumentReference, StatusReport, Submission
-from lienthong.document.messages import Delivered, Receipt, Refused
+from lienthong.document.messages import Delivered, Receipt, Refused, Verified
 
 __all__ = [
     "AgencyClient",
@@ -26,4 +26,5 @@ __all__ = [
     "Refused",
     "StatusReport",
     "Submission",
+    "Verified",
 ]

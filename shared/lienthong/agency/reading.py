@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from lienthong.agency.messages import Delivery, StatusReport
-from lienthong.document.messages import Delivered, Receipt, Refused, decode_notice
+from lienthong.document.messages import Delivered, Receipt, Refused, Verified, decode_notice
 from lienthong.edxml import Document, Status, decode
 from lienthong.errors import Problem, Refusal
 from lienthong.topology.names import Header
@@ -24,7 +24,7 @@ EDXML = "application/edxml+xml"
 LARGE_BYTES = 1_000_000
 """Messages above this are decoded and encoded beside the event loop, so that heartbeats go on."""
 
-Told = Receipt | Refused | Delivered | StatusReport
+Told = Receipt | Refused | Delivered | Verified | StatusReport
 
 
 async def read_delivery(message: Incoming, settle: Callable[[Delivery], Awaitable[None]]) -> Delivery:

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from lienthong.document.verdicts import Value, Verdict
+
 if TYPE_CHECKING:
     from lienthong.errors import Problem
 
@@ -21,12 +23,15 @@ __all__ = [
     "Delivered",
     "DocumentToRoute",
     "DocumentToVerify",
+    "Found",
+    "FoundSignature",
     "Lane",
     "Notice",
     "NoticeToSend",
     "ProblemModel",
     "Receipt",
     "Refused",
+    "Verified",
     "WireModel",
     "decode_notice",
 ]
@@ -51,20 +56,38 @@ class Lane(StrEnum):
     URGENT = "urgent"
 
 
+class Found(BaseModel):
+    """What was found about a document's signatures, in words a clerk understands, and what it is worth by that."""
+
+    model_config = ConfigDict(frozen=True)
+
+    verdict: Verdict
+    value: Value
+    vi: str
+    en: str
+
+
 class DocumentToVerify(WireModel):
-    """ingest → signature-verify: judge this document; `user` is who published it, as the broker validated."""
+    """ingest → signature-verify: judge this document; `user` is who published it, as the broker validated.
+
+    `received_at` is the moment that counts for signatures without a time stamp. `judgement` numbers the judgements of
+    one document: the first is ingest's wish, each later one is asked for because the one before was not for good.
+    """
 
     document: UUID
     sha256: str
     user: str
+    received_at: AwareDatetime
     lane: Lane = Lane.ORDINARY
+    judgement: int = Field(1, ge=1)
 
 
 class DocumentToRoute(WireModel):
-    """signature-verify → router: deliver this document."""
+    """signature-verify → router: deliver this document, and tell its receivers what was found."""
 
     document: UUID
     sha256: str
+    found: Found
 
 
 class ProblemModel(BaseModel):
@@ -130,12 +153,46 @@ class Delivered(WireModel):
     delivered_at: AwareDatetime
 
 
-Notice = Annotated[Receipt | Refused | Delivered, Field(discriminator="kind")]
+class FoundSignature(BaseModel):
+    """One signature of a document: on the message, inside a PDF (`subject` names it), or a time stamp."""
 
-_NOTICE: TypeAdapter[Receipt | Refused | Delivered] = TypeAdapter(Notice)
+    model_config = ConfigDict(frozen=True)
+
+    kind: Literal["message", "pdf", "timestamp"]
+    verdict: Verdict
+    signer: str | None = None
+    agency: str | None = None
+    signed_at: AwareDatetime | None = None
+    subject: str = ""
+    code: str = ""
+    vi: str
+    en: str
 
 
-def decode_notice(body: bytes) -> Receipt | Refused | Delivered:
+class Verified(WireModel):
+    """What the exchange found about a document's signatures; told to its sender, and to its receivers when it changes.
+
+    While `held` the document waits, because it may still be found out what it is worth. `final` says that it will not
+    be judged again. `judgement` numbers the judgements of one document: a later one replaces those before it.
+    """
+
+    kind: Literal["verified"] = "verified"
+    document: UUID
+    document_id: str
+    found: Found
+    signatures: tuple[FoundSignature, ...] = ()
+    held: bool = False
+    final: bool = True
+    judgement: int = 1
+    judged_at: AwareDatetime
+
+
+Notice = Annotated[Receipt | Refused | Delivered | Verified, Field(discriminator="kind")]
+
+_NOTICE: TypeAdapter[Receipt | Refused | Delivered | Verified] = TypeAdapter(Notice)
+
+
+def decode_notice(body: bytes) -> Receipt | Refused | Delivered | Verified:
     """Return the notice in a message body; raises pydantic's ``ValidationError`` when it is none."""
     return _NOTICE.validate_json(body)
 

@@ -59,6 +59,7 @@ class SignatureFinding:
         signed_at: the moment it was judged for: a verified time stamp's, else the time of receipt; UTC.
         claimed_at: what the signer claims (SigningTime); never decides anything.
         subject: which attachment it is in, by name; empty for the message.
+        holder: whose certificate it is, as far as it tells.
     """
 
     kind: Literal["message", "pdf", "timestamp"]
@@ -69,3 +70,4 @@ class SignatureFinding:
     signed_at: datetime | None = None
     claimed_at: datetime | None = None
     subject: str = ""
+    holder: Literal["person", "agency", "unknown"] = "unknown"

@@ -260,7 +260,7 @@ class NoticeRow:
 
     notice: UUID
     agency: str
-    kind: Literal["receipt", "refusal", "delivered"]
+    kind: Literal["receipt", "verified", "refusal", "delivered"]
     document: UUID | None
     caused_at: datetime
 

@@ -236,6 +236,7 @@ class _Bench:
             signed_at=signed_at,
             claimed_at=facts.claimed_at,
             subject=self.subject,
+            holder=holder_of(certificate).value,
         )
 
 

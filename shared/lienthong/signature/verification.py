@@ -8,7 +8,7 @@ something else.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime  # noqa: TC003 - part of public dataclasses
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,6 @@ from lienthong.document.verdicts import Reason, SignatureFinding, Value, Verdict
 from lienthong.edxml import Document
 from lienthong.signature.attachments import examine_attachment
 from lienthong.signature.examination import MessageSignature, examine_message
-from lienthong.signature.pdf import Holder, holder_of
 from lienthong.signature.policy import Appraisal, Policy, appraise
 from lienthong.trust import Judgement, TimestampJudgement, TrustStore, Usage, judge, judge_timestamp
 
@@ -31,7 +30,16 @@ if TYPE_CHECKING:
     from lienthong.signature.pdf import PdfJudge, PdfReport
     from lienthong.signature.policy import Office
 
-__all__ = ["Moment", "Verification", "same_agency", "verify_message", "verify_pdf", "verify_token"]
+__all__ = [
+    "Examined",
+    "Moment",
+    "Verification",
+    "examine",
+    "same_agency",
+    "verify_message",
+    "verify_pdf",
+    "verify_token",
+]
 
 PDF = b"%PDF-"
 
@@ -107,6 +115,84 @@ def same_agency(certified: str, written: str) -> bool:
     return bool(names(certified) & (names(written) | set(ancestors(written))))
 
 
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Everything found about a file, before it is asked for whom its signers may speak and what is demanded.
+
+    Attributes:
+        findings: every signature and time stamp in it.
+        sender: the code in From; None when the file has none.
+        type_name: edXML's ``TypeName``; None when it has none.
+    """
+
+    findings: tuple[SignatureFinding, ...]
+    sender: str | None = None
+    type_name: str | None = None
+
+    def appraise(
+        self,
+        policy: Policy,
+        *,
+        speaks_for: Callable[[str, str], bool] = same_agency,
+        waited_minutes: float = 0.0,
+    ) -> Verification:
+        """Return what the file is worth; pure.
+
+        Args:
+            policy: what is demanded.
+            speaks_for: whether the agency of a certificate may speak for the code in From.
+            waited_minutes: how long it has been held already.
+        """
+        findings = tuple(self._constrained(finding, speaks_for) for finding in self.findings)
+        offices = frozenset(office for finding in findings if (office := self._office(finding, speaks_for)))
+        rule = policy.rule(self.type_name)
+        return Verification(findings, appraise(findings, offices, rule, waited_minutes=waited_minutes))
+
+    def _constrained(self, finding: SignatureFinding, speaks_for: Callable[[str, str], bool]) -> SignatureFinding:
+        if finding.kind != "message" or finding.verdict is Verdict.INVALID or self.sender is None:
+            return finding
+        if finding.agency is not None and speaks_for(finding.agency, self.sender):
+            return finding
+        return replace(finding, verdict=Verdict.INVALID, reason=OTHER_AGENCY, signed_at=None)
+
+    def _office(self, finding: SignatureFinding, speaks_for: Callable[[str, str], bool]) -> Office | None:
+        """Return whose signature this is, of those a policy can require (Decree 30/2020/NĐ-CP, Art. 5)."""
+        if finding.kind == "timestamp" or finding.verdict is not Verdict.VALID:
+            return None
+        if finding.kind == "message":
+            return "agency"
+        if finding.holder == "person":
+            return "person"
+        named = finding.agency is not None and self.sender is not None and speaks_for(finding.agency, self.sender)
+        return "agency" if self.sender is None or named else None
+
+
+async def examine(data: bytes, moment: Moment, pdfs: PdfJudge, *, receiver: str | None = None) -> Examined:
+    """Examine an edXML message with every PDF attached to it.
+
+    Args:
+        data: the message.
+        moment: when, and by what, it is judged.
+        pdfs: judges the PDFs, in processes of their own.
+        receiver: whom the message has to be addressed to; None does not ask.
+
+    Raises:
+        Unavailable: a PDF could not be examined now, for no fault of its own.
+    """
+    signature = await asyncio.to_thread(examine_message, data)
+    read = (await asyncio.to_thread(edxml.inspect, data, warnings=False)).message
+    findings = [] if signature.state == "absent" else [_message_finding(signature, read, moment, receiver)]
+    for attachment in read.attachments if isinstance(read, Document) else ():
+        attached = await asyncio.to_thread(
+            examine_attachment, attachment.name, attachment.content, attachment.content_type or None
+        )
+        for pdf in attached.pdfs:
+            report = await pdfs.judge(pdf.content, at=moment.at, belief=moment, subject=pdf.name)
+            findings += _with_verdict(report, pdf.name)
+    type_name = read.document_type.type_name if isinstance(read, Document) and read.document_type else None
+    return Examined(tuple(findings), None if read is None else read.sender.organ_id, type_name)
+
+
 async def verify_message(
     data: bytes,
     moment: Moment,
@@ -116,48 +202,15 @@ async def verify_message(
     receiver: str | None = None,
     speaks_for: Callable[[str, str], bool] = same_agency,
 ) -> Verification:
-    """Judge an edXML message with every PDF attached to it.
-
-    Args:
-        data: the message.
-        moment: when, and by what.
-        pdfs: judges the PDFs, in processes of their own.
-        policy: what is demanded.
-        receiver: whom the message has to be addressed to; None does not ask.
-        speaks_for: whether the agency of a certificate may speak for the code in From.
-
-    Raises:
-        Unavailable: a PDF could not be examined now, for no fault of its own.
-    """
-    signature = await asyncio.to_thread(examine_message, data)
-    read = (await asyncio.to_thread(edxml.inspect, data, warnings=False)).message
-    findings: list[SignatureFinding] = []
-    offices: set[Office] = set()
-    if signature.state != "absent":
-        finding = _message_finding(signature, read, moment, receiver, speaks_for)
-        findings.append(finding)
-        if finding.verdict is Verdict.VALID:
-            offices.add("agency")
-    for attachment in read.attachments if isinstance(read, Document) else ():
-        if read is None:
-            continue
-        attached = await asyncio.to_thread(
-            examine_attachment, attachment.name, attachment.content, attachment.content_type or None
-        )
-        for pdf in attached.pdfs:
-            report = await pdfs.judge(pdf.content, at=moment.at, belief=moment, subject=pdf.name)
-            findings += _with_verdict(report, pdf.name)
-            offices |= _offices(report, speaks_for, attached_by=read.sender.organ_id)
-    type_name = read.document_type.type_name if isinstance(read, Document) and read.document_type else None
-    return Verification(tuple(findings), appraise(findings, frozenset(offices), policy.rule(type_name)))
+    """Judge an edXML message with every PDF attached to it; arguments and errors as in `examine` and `appraise`."""
+    examined = await examine(data, moment, pdfs, receiver=receiver)
+    return examined.appraise(policy, speaks_for=speaks_for)
 
 
 async def verify_pdf(data: bytes, moment: Moment, pdfs: PdfJudge, policy: Policy, *, name: str = "") -> Verification:
     """Judge a PDF by itself; arguments and errors as in `verify_message`."""
     report = await pdfs.judge(data, at=moment.at, belief=moment, subject=name)
-    findings = _with_verdict(report, name)
-    offices = frozenset(_offices(report, same_agency, attached_by=None))
-    return Verification(tuple(findings), appraise(findings, offices, policy.default))
+    return Examined(tuple(_with_verdict(report, name))).appraise(policy)
 
 
 def verify_token(token: bytes, imprint_of: bytes, moment: Moment) -> Verification:
@@ -176,29 +229,21 @@ def _message_finding(
     read: Document | Status | None,
     moment: Moment,
     receiver: str | None,
-    speaks_for: Callable[[str, str], bool],
 ) -> SignatureFinding:
-    wrong = _constraint(signature, read, receiver, speaks_for)
+    wrong = _constraint(signature, read, receiver)
     verdict, reason, signed_at = (Verdict.INVALID, wrong, None) if wrong else _believed(signature, moment)
     return SignatureFinding(
         "message", verdict, reason, signature.signer, signature.agency, signed_at, signature.claimed_at
     )
 
 
-def _constraint(
-    signature: MessageSignature,
-    read: Document | Status | None,
-    receiver: str | None,
-    speaks_for: Callable[[str, str], bool],
-) -> Reason | None:
+def _constraint(signature: MessageSignature, read: Document | Status | None, receiver: str | None) -> Reason | None:
     """Return why the signature cannot be this message's, whoever made it; None when it can."""
     header = signature.header
     if header is None:
         return signature.reason
     if read is None or header.differences(read):
         return OTHER_READING
-    if signature.agency is None or not speaks_for(signature.agency, read.sender.organ_id):
-        return OTHER_AGENCY
     receivers = header.addressees or (header.answered_agency,)
     if receiver is not None and not any(code and same_agency(receiver, code) for code in receivers):
         return OTHER_RECEIVER
@@ -232,18 +277,6 @@ def _with_verdict(report: PdfReport, name: str) -> list[SignatureFinding]:
     ):
         findings.append(SignatureFinding("pdf", report.verdict, report.reason, subject=name))
     return findings
-
-
-def _offices(report: PdfReport, speaks_for: Callable[[str, str], bool], *, attached_by: str | None) -> set[Office]:
-    offices: set[Office] = set()
-    for finding, certificate in zip(report.findings, report.certificates, strict=False):
-        if finding.kind != "pdf" or finding.verdict is not Verdict.VALID:
-            continue
-        if holder_of(certificate) is Holder.PERSON:
-            offices.add("person")
-        elif attached_by is None or (finding.agency is not None and speaks_for(finding.agency, attached_by)):
-            offices.add("agency")
-    return offices
 
 
 def _common_name(certificate: x509.Certificate | None) -> str | None:

@@ -9,7 +9,8 @@ from typing import Any
 
 from lienthong.document.codes import MAX_LENGTH
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.document.messages import Delivered, Receipt, Refused, WireModel
+from lienthong.document.messages import Delivered, Receipt, Refused, Verified, WireModel
+from lienthong.document.verdicts import Value, Verdict
 from lienthong.topology.names import SUBMISSION, Header, SubmissionKey, delivery_queue, status_queue
 
 __all__ = ["EDXML", "asyncapi"]
@@ -17,7 +18,12 @@ __all__ = ["EDXML", "asyncapi"]
 EDXML = "application/edxml+xml"
 JSON = "application/json"
 SCHEMAS = "#/components/schemas"
-NOTICES: dict[str, type[WireModel]] = {"receipt": Receipt, "refusal": Refused, "delivered": Delivered}
+NOTICES: dict[str, type[WireModel]] = {
+    "receipt": Receipt,
+    "verified": Verified,
+    "refusal": Refused,
+    "delivered": Delivered,
+}
 CODE = "{code}"
 
 
@@ -121,7 +127,17 @@ def _receive(channel: str, summary: str) -> dict[str, Any]:
 
 def _messages() -> dict[str, Any]:
     submitted = (Header.SHA256, Header.SUBMITTED_AT)
-    delivered = (Header.DOCUMENT, Header.DOCUMENT_ID, Header.SENDER, Header.BUSINESS, Header.SHA256)
+    delivered = (
+        Header.DOCUMENT,
+        Header.DOCUMENT_ID,
+        Header.SENDER,
+        Header.BUSINESS,
+        Header.SHA256,
+        Header.VERDICT,
+        Header.VALUE,
+        Header.FOUND_VI,
+        Header.FOUND_EN,
+    )
     told = (
         Header.DOCUMENT,
         Header.DOCUMENT_ID,
@@ -168,6 +184,18 @@ _HEADERS: dict[Header, dict[str, Any]] = {
     Header.SENDER: {"type": "string", "description": "Canonical code of the agency that sent it."},
     Header.RECEIVER: {"type": "string", "description": "Canonical code of the addressee it speaks of."},
     Header.BUSINESS: {"type": "integer", "enum": [0, 1, 2, 3], "description": "New, withdraw, update, replace."},
+    Header.VERDICT: {
+        "type": "string",
+        "enum": [one.value for one in Verdict],
+        "description": "What was found about its signatures; indeterminate: it could not be found out.",
+    },
+    Header.VALUE: {
+        "type": "string",
+        "enum": [Value.PAPER.value, Value.INFORMATION.value],
+        "description": "What the document is worth: the value of paper, or for information.",
+    },
+    Header.FOUND_VI: {"type": "string", "description": "What was found, in Vietnamese."},
+    Header.FOUND_EN: {"type": "string", "description": "The same in English."},
     Header.STATUS_CODE: {
         "type": "string",
         "enum": list(STATUS_CODES),

@@ -79,6 +79,10 @@ class Header(StrEnum):
     RECEIVER = "receiver"
     BUSINESS = "business"
     STATUS_CODE = "status-code"
+    VERDICT = "verdict"
+    VALUE = "value"
+    FOUND_VI = "found-vi"
+    FOUND_EN = "found-en"
     PAYLOAD_BYTES = "payload-bytes"
     ATTEMPT = "attempt"
     REASON = "reason"
@@ -120,7 +124,7 @@ def status_key(agency: str, about: str, what: str) -> str:
     Args:
         agency: whom it is told to: the sender of the document, canonical code.
         about: which receiver it is about, canonical code; `OWN` for what the exchange itself says.
-        what: ``receipt``, ``refusal``, ``delivered`` or a status code.
+        what: ``receipt``, ``verified``, ``refusal``, ``delivered`` or a status code.
     """
     return f"from.{agency}.to.{about}.{what}"
 
