@@ -144,7 +144,7 @@ class DevelopmentAuthority:
         start = since or self.issuing.not_valid_before_utc
         credential = issue(
             self._credentials["issuing"],
-            named(name, agency),
+            named(name, agency, person=person),
             _published(self.url),
             start=start,
             end=start + TWO_YEARS,

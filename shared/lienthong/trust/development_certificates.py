@@ -58,9 +58,12 @@ class Credential:
         return cls(certificate, key)
 
 
-def named(common_name: str, agency: str | None = None) -> x509.Name:
-    """Return a subject name; an agency's code becomes its serialNumber."""
+def named(common_name: str, agency: str | None = None, *, person: bool = False) -> x509.Name:
+    """Return a subject name; an agency's code becomes its serialNumber, a person's name is given in its parts too."""
     attributes = [(NameOID.COUNTRY_NAME, "VN"), (NameOID.ORGANIZATION_NAME, MARK)]
+    if person:  # ETSI EN 319 412-2, 4.2.4: it is by these that a natural person's certificate is known
+        surname, _, given = common_name.partition(" ")
+        attributes += [(NameOID.SURNAME, surname), (NameOID.GIVEN_NAME, given or surname)]
     if agency is not None:
         attributes.append((NameOID.SERIAL_NUMBER, agency))
     attributes.append((NameOID.COMMON_NAME, common_name[:LONGEST_NAME]))

@@ -18,6 +18,7 @@ from cryptography.x509 import ocsp
 
 from lienthong.document.verdicts import Verdict
 from lienthong.errors import MisconfiguredError
+from lienthong.signature.pdf import Holder, holder_of
 from lienthong.testing.hierarchy import Hierarchy
 from lienthong.trust import DevelopmentAuthority, TrustStore, Usage, judge, judge_timestamp
 from lienthong.trust.development_certificates import MARK
@@ -48,13 +49,14 @@ def judged(authority: DevelopmentAuthority, certificate: x509.Certificate, at: d
 
 
 def test_what_it_issues_is_believed_by_its_folder(authority: DevelopmentAuthority) -> None:
-    """An agency's and a person's certificates are valid, name the agency, and say what they are not for."""
+    """An agency's and a person's certificates are valid, name the agency, say whose and what they are not for."""
     for person in (False, True):
         credential = authority.issue("000.00.00.H23", "Nguyễn Văn A", person=person)
         assert judged(authority, credential.certificate) is Verdict.VALID
         name = credential.certificate.subject.rfc4514_string()
         assert "2.5.4.5=000.00.00.H23" in name
         assert MARK in name
+        assert (holder_of(credential.certificate) is Holder.PERSON) is person
         assert authority.credential("000.00.00.H23", person=person).certificate == credential.certificate
 
 
