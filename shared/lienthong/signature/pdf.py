@@ -1,12 +1,12 @@
 """Judging a PDF: every signature in it, who made it, when, and whether it is believed (PAdES, ETSI EN 319 102-1).
 
-The bytes are examined in a process of its own (`lienthong.signature.pdf_pool`); certificates and time stamps are
+The bytes are examined in a process of its own (`lienthong.signature.pdf_child`); certificates and time stamps are
 judged here by what the caller believes. Certificates a PDF brings along never help to build a path.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Protocol, Self
 
@@ -14,12 +14,14 @@ from cryptography import x509
 from cryptography.x509.oid import NameOID
 
 from lienthong.document.verdicts import Reason, SignatureFinding, Verdict
-from lienthong.signature.pdf_facts import Flaw, PdfFacts, SignatureFacts, reason_of
-from lienthong.signature.pdf_pool import ExaminationPool
+from lienthong.isolation import Death, Pool
+from lienthong.signature.pdf_facts import Flaw, PdfFacts, SignatureFacts, decode_facts, reason_of
 
 if TYPE_CHECKING:
     from datetime import datetime
     from types import TracebackType
+
+    from lienthong.trust import Evidence
 
 __all__ = ["Belief", "Holder", "Judged", "JudgedStamp", "PdfJudge", "PdfReport", "holder_of", "report"]
 
@@ -45,6 +47,11 @@ class Judged(Protocol):
     @property
     def reason(self) -> Reason:
         """Why."""
+        ...
+
+    @property
+    def evidence(self) -> tuple[Evidence, ...]:
+        """What it rests on."""
         ...
 
 
@@ -92,6 +99,7 @@ class PdfReport:
         reason: why; of several the first.
         grounds: the judgements the findings rest on, to be kept as evidence.
         certificates: of each finding the signer's, None where there is none that can be read.
+        seconds: of processor time its examination took.
     """
 
     findings: tuple[SignatureFinding, ...]
@@ -99,6 +107,7 @@ class PdfReport:
     reason: Reason
     grounds: tuple[Judged, ...] = ()
     certificates: tuple[x509.Certificate | None, ...] = ()
+    seconds: float = 0
 
     @property
     def holders(self) -> tuple[Holder, ...]:
@@ -112,14 +121,17 @@ class PdfJudge:
     Args:
         workers: how many PDFs are examined at once.
         seconds: of processor time for one PDF; what takes longer is killed and refused, so within five on the clock.
-        megabytes: of memory for one PDF, likewise.
+        megabytes: of address space for one PDF, likewise; what its process needs for itself (about 70) included.
         max_bytes: the largest PDF that is looked at.
     """
 
     def __init__(
         self, *, workers: int = 2, seconds: float = 4, megabytes: int = 300, max_bytes: int = MAX_BYTES
     ) -> None:
-        self._pool = ExaminationPool(workers=workers, seconds=seconds, megabytes=megabytes, max_bytes=max_bytes)
+        self.seconds = seconds
+        self._max_bytes = max_bytes
+        program = ("-m", "lienthong.signature.pdf_child", str(megabytes))
+        self._pool = Pool(program, processes=workers, seconds=seconds)
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
@@ -130,7 +142,9 @@ class PdfJudge:
     ) -> None:
         await self._pool.__aexit__(kind, error, traceback)
 
-    async def judge(self, pdf: bytes, *, at: datetime, belief: Belief, subject: str = "") -> PdfReport:
+    async def judge(
+        self, pdf: bytes, *, at: datetime, belief: Belief, subject: str = "", seconds: float | None = None
+    ) -> PdfReport:
         """Return what is found about every signature in a PDF.
 
         Args:
@@ -138,12 +152,23 @@ class PdfJudge:
             at: when it was received; the moment a signature without a time stamp is judged for.
             belief: whom we believe.
             subject: the attachment's name, for the findings.
+            seconds: of processor time for this one, when that is less than for any other.
 
         Raises:
             Unavailable: it could not be examined now, for no fault of its own; try again.
         """
-        facts = await self._pool.examine(pdf)
-        return report(facts, pdf, at=at, belief=belief, subject=subject)
+        facts, taken = await self._facts(pdf, self.seconds if seconds is None else min(seconds, self.seconds))
+        return replace(report(facts, pdf, at=at, belief=belief, subject=subject), seconds=taken)
+
+    async def _facts(self, pdf: bytes, seconds: float) -> tuple[PdfFacts, float]:
+        if len(pdf) > self._max_bytes:
+            return PdfFacts(Flaw.TOO_LARGE), 0
+        if seconds <= 0:
+            return PdfFacts(Flaw.TOO_SLOW), 0
+        outcome = await self._pool.ask(pdf, seconds=seconds)
+        if isinstance(outcome, Death):
+            return PdfFacts(Flaw(outcome.value)), seconds
+        return decode_facts(outcome.body), outcome.seconds
 
 
 def report(facts: PdfFacts, pdf: bytes, *, at: datetime, belief: Belief, subject: str = "") -> PdfReport:

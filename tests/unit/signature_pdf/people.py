@@ -29,6 +29,8 @@ from lienthong.signature.pdf_signing import sign_pdf
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Mapping
 
+    from lienthong.trust import Evidence
+
 NOW = datetime(2026, 11, 15, tzinfo=UTC)
 RECEIVED = datetime(2026, 11, 12, 3, 0, tzinfo=UTC)
 STAMPED = datetime(2026, 11, 10, 8, 0, tzinfo=UTC)
@@ -153,6 +155,7 @@ class Opinion:
 
     verdict: Verdict
     reason: Reason
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from lienthong.signature.pdf import PdfJudge
 from lienthong.signature.pdf_facts import Flaw, reason_of
 
 if TYPE_CHECKING:
-    from lienthong.signature.pdf_pool import _Child
+    from lienthong.isolation.pool import _Child
 
 
 def only_child(judge: PdfJudge) -> _Child:
