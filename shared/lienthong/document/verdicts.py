@@ -36,7 +36,8 @@ class Reason:
     """Why a verdict is what it is.
 
     Attributes:
-        code: a sub-indication of ETSI EN 319 102-1, such as ``HASH_FAILURE``; empty when the verdict is valid.
+        code: a sub-indication of ETSI EN 319 102-1, such as ``HASH_FAILURE``; of an attached file the code of its
+            `Problem`; empty when the verdict is valid.
         vi: in words a clerk understands, in Vietnamese.
         en: the same in English.
     """

@@ -46,6 +46,9 @@ class AttachmentFlaw(StrEnum):
     TOO_DEEP = "too-deep"
     ENCRYPTED = "encrypted"
     CLOSED_ARCHIVE = "closed-archive"
+    # what a scanner says
+    INFECTED = "infected"
+    NOT_SCANNED = "not-scanned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +65,14 @@ class AttachmentFinding:
     refuses: bool
     problem: Problem
 
+    @property
+    def unknown(self) -> bool:
+        """Tell whether it could not be found out if the file is bad: a scanner that is silent has found it neither."""
+        return self.flaw is AttachmentFlaw.NOT_SCANNED
+
 
 _NAME, _TYPE, _ENCODING = "R.AttachmentName", "M.Attachment-Type", "R.Attachment-Encoding"
+_CONTENT = "R.Attachment-Content"
 _F = AttachmentFlaw
 
 _WORDS: dict[AttachmentFlaw, tuple[str, bool, str, str]] = {
@@ -207,12 +216,31 @@ _WORDS: dict[AttachmentFlaw, tuple[str, bool, str, str]] = {
         "là tệp nén loại không kiểm tra được bên trong; nên dùng zip",
         "is an archive nobody here can look into; better use zip",
     ),
+    _F.INFECTED: (_CONTENT, True, "có mã độc; hãy quét và gửi lại tệp sạch", "has a virus; clean it and send it again"),
+    _F.NOT_SCANNED: (
+        _CONTENT,
+        False,
+        "chưa kiểm tra được có mã độc hay không",
+        "could not be scanned for viruses yet",
+    ),
 }
 
 
-def finding(flaw: AttachmentFlaw, name: str) -> AttachmentFinding:
-    """Return a finding about a file of that name, which is shown shortened and without what does not print."""
+def finding(flaw: AttachmentFlaw, name: str, *, detail: str = "") -> AttachmentFinding:
+    """Return a finding about a file of that name.
+
+    Args:
+        flaw: what is wrong.
+        name: the file's; shown shortened and without what does not print.
+        detail: a scanner's own words; shown likewise.
+    """
     code, refuses, vi, en = _WORDS[flaw]
-    shown = "".join(sign if sign.isprintable() else "�" for sign in name[:_SHOWN])
-    problem = Problem(code, "AttachmentName", f"Tệp “{shown}” {vi}", f"The file “{shown}” {en}", FILE_PROCESSING)
+    shown, said = _shown(name), f" ({_shown(detail)})" if detail else ""
+    problem = Problem(
+        code, "AttachmentName", f"Tệp “{shown}” {vi}{said}", f"The file “{shown}” {en}{said}", FILE_PROCESSING
+    )
     return AttachmentFinding(flaw, refuses, problem)
+
+
+def _shown(text: str) -> str:
+    return "".join(sign if sign.isprintable() else "�" for sign in text[:_SHOWN])

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lienthong.document.verdicts import SignatureFinding
+    from lienthong.signature.attachments_findings import AttachmentFinding
 
 __all__ = ["Appraisal", "Office", "Policy", "Rule", "appraise"]
 
@@ -41,6 +42,13 @@ INCOMPLETE = Reason(
     "SIG_CONSTRAINTS_FAILURE",
     "Chưa đủ chữ ký số của người có thẩm quyền và cơ quan (Nghị định 30/2020/NĐ-CP, Điều 5)",
     "The signatures of both the competent person and the agency are not complete (Decree 30/2020/NĐ-CP, Art. 5)",
+)
+
+
+LEGACY = Reason(
+    "LEGACY_SIGNATURE",
+    "Chữ ký kiểu cũ trên gói tin (SHA-1, không có không gian tên) không kiểm chứng được nên không được tính",
+    "The old kind of signature on the message (SHA-1, no namespace) cannot be verified and does not count",
 )
 
 
@@ -110,7 +118,7 @@ class Appraisal:
     """What a document is worth.
 
     Attributes:
-        verdict: of all its signatures together.
+        verdict: of all its signatures and attached files together.
         value: paper, for information, or refused.
         reasons: why; empty when it has the value of paper.
         held: whether it waits, because it may still be found out what it is worth.
@@ -123,31 +131,46 @@ class Appraisal:
 
 
 def appraise(
-    findings: Sequence[SignatureFinding], offices: frozenset[Office], rule: Rule, *, waited_minutes: float = 0.0
+    findings: Sequence[SignatureFinding],
+    offices: frozenset[Office],
+    rule: Rule,
+    *,
+    files: Sequence[AttachmentFinding] = (),
+    legacy: bool = False,
+    waited_minutes: float = 0.0,
 ) -> Appraisal:
     """Return what a document is worth by a rule; pure.
 
     A broken or untrusted signature refuses the document whatever else it carries (design: a valid signature decides
-    legal value, an invalid one delivery).
+    legal value, an invalid one delivery), and so does an attached file that must not be passed on.
 
     Args:
         findings: everything found about its signatures, none left out.
         offices: whose signatures among the valid ones these are.
         rule: what is demanded.
+        files: what is wrong with the files attached to it; what is only worth mending counts for nothing here.
+        legacy: whether it carries the old envelope's signature, which is said but never counted.
         waited_minutes: how long it has been held already.
     """
     signatures = [finding for finding in findings if finding.kind != "timestamp"]
-    bad = tuple(finding.reason for finding in findings if finding.verdict is Verdict.INVALID)
+    bad = [finding.reason for finding in findings if finding.verdict is Verdict.INVALID]
+    bad += [_reason(file) for file in files if file.refuses]
     if bad:
-        return Appraisal(Verdict.INVALID, Value.REFUSED, bad)
-    unknown = tuple(finding.reason for finding in findings if finding.verdict is Verdict.INDETERMINATE)
+        return Appraisal(Verdict.INVALID, Value.REFUSED, tuple(bad))
+    old = (LEGACY,) if legacy else ()
+    unknown = [finding.reason for finding in findings if finding.verdict is Verdict.INDETERMINATE]
+    unknown += [_reason(file) for file in files if file.unknown]
     if unknown:
-        return _unknown(rule, unknown, waited_minutes)
+        return _unknown(rule, (*unknown, *old), waited_minutes)
     if not signatures:
-        return Appraisal(Verdict.UNSIGNED, Value(rule.unsigned), (UNSIGNED,))
+        return Appraisal(Verdict.UNSIGNED, Value(rule.unsigned), (UNSIGNED, *old))
     if not rule.required <= offices:
-        return Appraisal(Verdict.VALID, Value.INFORMATION, (INCOMPLETE,))
+        return Appraisal(Verdict.VALID, Value.INFORMATION, (INCOMPLETE, *old))
     return Appraisal(Verdict.VALID, Value.PAPER)
+
+
+def _reason(file: AttachmentFinding) -> Reason:
+    return Reason(file.problem.code, file.problem.vi, file.problem.en)
 
 
 def _unknown(rule: Rule, reasons: tuple[Reason, ...], waited_minutes: float) -> Appraisal:

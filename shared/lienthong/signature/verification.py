@@ -8,29 +8,32 @@ something else.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - part of public dataclasses
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lienthong import edxml
-from lienthong.document.codes import ancestors, level_one
 from lienthong.document.verdicts import Reason, SignatureFinding, Value, Verdict
 from lienthong.edxml import Document
-from lienthong.signature.attachments import examine_attachment
+from lienthong.signature.attachments import AttachmentFlaw, Scan, clashing_names, examine_attachment
+from lienthong.signature.attachments_findings import finding
 from lienthong.signature.examination import MessageSignature, examine_message
-from lienthong.signature.policy import Appraisal, Policy, appraise
+from lienthong.signature.examined import EvidenceDigest, Examined, Verification, digest_of, same_agency
+from lienthong.signature.policy import Appraisal, Policy
 from lienthong.trust import Judgement, TimestampJudgement, TrustStore, Usage, judge, judge_timestamp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from cryptography import x509
 
     from lienthong.edxml import Status
+    from lienthong.signature.attachments import AttachmentFinding, Scanner
     from lienthong.signature.pdf import PdfJudge, PdfReport
-    from lienthong.signature.policy import Office
+    from lienthong.trust import Evidence
 
 __all__ = [
+    "EvidenceDigest",
     "Examined",
     "Moment",
     "Verification",
@@ -43,21 +46,24 @@ __all__ = [
 
 PDF = b"%PDF-"
 
+SECONDS_FOR_EACH_PDF: Final = 0.1
+"""Of processor time, beside what all PDFs of a message share: several times what an honest one of a few pages takes."""
+
 VALID = Reason(
     "",
     "Chữ ký số nguyên vẹn và được tin cậy tại thời điểm xét",
     "The signature is intact and was trusted at the moment it is judged for",
 )
 STAMP_VALID = Reason("", "Dấu thời gian hợp lệ", "The time stamp is valid")
-OTHER_AGENCY = Reason(
-    "SIG_CONSTRAINTS_FAILURE",
-    "Chứng thư số thuộc cơ quan khác với bên gửi ghi trong văn bản",
-    "The certificate belongs to another agency than the sender in the document",
-)
 OTHER_READING = Reason(
     "SIG_CONSTRAINTS_FAILURE",
     "Nội dung được ký khác với nội dung đọc được từ gói tin",
     "What was signed is not what is read from the message",
+)
+UNREADABLE = Reason(
+    "FORMAT_FAILURE",
+    "Không đọc được gói tin edXML; hãy kiểm tra bằng lệnh `lienthong edxml check`",
+    "The edXML message cannot be read; see what `lienthong edxml check` says",
 )
 OTHER_RECEIVER = Reason(
     "SIG_CONSTRAINTS_FAILURE",
@@ -89,108 +95,46 @@ class Moment:
         return judge_timestamp(token, imprint_of=imprint_of, now=self.now, store=self.store)
 
 
-@dataclass(frozen=True, slots=True)
-class Verification:
-    """What was found about one file.
-
-    Attributes:
-        findings: every signature and time stamp in it.
-        appraisal: the verdict on all of them together, and what the file is worth.
-    """
-
-    findings: tuple[SignatureFinding, ...]
-    appraisal: Appraisal
-
-
-def same_agency(certified: str, written: str) -> bool:
-    """Tell whether a certificate's agency may speak for a code as far as the writing tells: itself, or one above it.
-
-    A running exchange asks its directory instead, which also knows what the writing does not tell.
-    """
-
-    def names(code: str) -> set[str]:
-        top = level_one(code)
-        return {code, f"000.00.00.{code}"} | ({top} if top and code == f"000.00.00.{top}" else set())
-
-    return bool(names(certified) & (names(written) | set(ancestors(written))))
-
-
-@dataclass(frozen=True, slots=True)
-class Examined:
-    """Everything found about a file, before it is asked for whom its signers may speak and what is demanded.
-
-    Attributes:
-        findings: every signature and time stamp in it.
-        sender: the code in From; None when the file has none.
-        type_name: edXML's ``TypeName``; None when it has none.
-    """
-
-    findings: tuple[SignatureFinding, ...]
-    sender: str | None = None
-    type_name: str | None = None
-
-    def appraise(
-        self,
-        policy: Policy,
-        *,
-        speaks_for: Callable[[str, str], bool] = same_agency,
-        waited_minutes: float = 0.0,
-    ) -> Verification:
-        """Return what the file is worth; pure.
-
-        Args:
-            policy: what is demanded.
-            speaks_for: whether the agency of a certificate may speak for the code in From.
-            waited_minutes: how long it has been held already.
-        """
-        findings = tuple(self._constrained(finding, speaks_for) for finding in self.findings)
-        offices = frozenset(office for finding in findings if (office := self._office(finding, speaks_for)))
-        rule = policy.rule(self.type_name)
-        return Verification(findings, appraise(findings, offices, rule, waited_minutes=waited_minutes))
-
-    def _constrained(self, finding: SignatureFinding, speaks_for: Callable[[str, str], bool]) -> SignatureFinding:
-        if finding.kind != "message" or finding.verdict is Verdict.INVALID or self.sender is None:
-            return finding
-        if finding.agency is not None and speaks_for(finding.agency, self.sender):
-            return finding
-        return replace(finding, verdict=Verdict.INVALID, reason=OTHER_AGENCY, signed_at=None)
-
-    def _office(self, finding: SignatureFinding, speaks_for: Callable[[str, str], bool]) -> Office | None:
-        """Return whose signature this is, of those a policy can require (Decree 30/2020/NĐ-CP, Art. 5)."""
-        if finding.kind == "timestamp" or finding.verdict is not Verdict.VALID:
-            return None
-        if finding.kind == "message":
-            return "agency"
-        if finding.holder == "person":
-            return "person"
-        named = finding.agency is not None and self.sender is not None and speaks_for(finding.agency, self.sender)
-        return "agency" if self.sender is None or named else None
-
-
-async def examine(data: bytes, moment: Moment, pdfs: PdfJudge, *, receiver: str | None = None) -> Examined:
-    """Examine an edXML message with every PDF attached to it.
+async def examine(
+    data: bytes, moment: Moment, pdfs: PdfJudge, *, receiver: str | None = None, scanner: Scanner | None = None
+) -> Examined:
+    """Examine an edXML message with everything attached to it.
 
     Args:
         data: the message.
         moment: when, and by what, it is judged.
         pdfs: judges the PDFs, in processes of their own.
         receiver: whom the message has to be addressed to; None does not ask.
+        scanner: looks for viruses in the attached files; None does not look.
 
     Raises:
         Unavailable: a PDF could not be examined now, for no fault of its own.
     """
+    found = _Found(moment, pdfs)
     signature = await asyncio.to_thread(examine_message, data)
     read = (await asyncio.to_thread(edxml.inspect, data, warnings=False)).message
-    findings = [] if signature.state == "absent" else [_message_finding(signature, read, moment, receiver)]
-    for attachment in read.attachments if isinstance(read, Document) else ():
+    if signature.state != "absent":
+        found.message(signature, read, receiver)
+    elif read is None:
+        found.findings.append(SignatureFinding("message", Verdict.INVALID, UNREADABLE))
+    document = read if isinstance(read, Document) else None
+    attachments = document.attachments if document else ()
+    for attachment in attachments:
         attached = await asyncio.to_thread(
             examine_attachment, attachment.name, attachment.content, attachment.content_type or None
         )
+        found.files += attached.findings
         for pdf in attached.pdfs:
-            report = await pdfs.judge(pdf.content, at=moment.at, belief=moment, subject=pdf.name)
-            findings += _with_verdict(report, pdf.name)
-    type_name = read.document_type.type_name if isinstance(read, Document) and read.document_type else None
-    return Examined(tuple(findings), None if read is None else read.sender.organ_id, type_name)
+            await found.pdf(pdf.content, pdf.name)
+    found.files += (
+        finding(AttachmentFlaw.SAME_NAME, one) for one in sorted(clashing_names(a.name for a in attachments))
+    )
+    await found.scan(scanner, [(attachment.name, attachment.content) for attachment in attachments])
+    return found.examined(
+        sender=None if read is None else read.sender.organ_id,
+        type_name=document.document_type.type_name if document and document.document_type else None,
+        legacy=document is not None and document.legacy_signature is not None,
+    )
 
 
 async def verify_message(
@@ -200,17 +144,20 @@ async def verify_message(
     policy: Policy,
     *,
     receiver: str | None = None,
-    speaks_for: Callable[[str, str], bool] = same_agency,
+    scanner: Scanner | None = None,
 ) -> Verification:
-    """Judge an edXML message with every PDF attached to it; arguments and errors as in `examine` and `appraise`."""
-    examined = await examine(data, moment, pdfs, receiver=receiver)
-    return examined.appraise(policy, speaks_for=speaks_for)
+    """Judge an edXML message with everything attached to it; arguments and errors as in `examine`."""
+    return (await examine(data, moment, pdfs, receiver=receiver, scanner=scanner)).appraise(policy)
 
 
-async def verify_pdf(data: bytes, moment: Moment, pdfs: PdfJudge, policy: Policy, *, name: str = "") -> Verification:
-    """Judge a PDF by itself; arguments and errors as in `verify_message`."""
-    report = await pdfs.judge(data, at=moment.at, belief=moment, subject=name)
-    return Examined(tuple(_with_verdict(report, name))).appraise(policy)
+async def verify_pdf(
+    data: bytes, moment: Moment, pdfs: PdfJudge, policy: Policy, *, name: str = "", scanner: Scanner | None = None
+) -> Verification:
+    """Judge a PDF by itself; arguments and errors as in `examine`."""
+    found = _Found(moment, pdfs)
+    await found.pdf(data, name)
+    await found.scan(scanner, [(name, data)])
+    return found.examined().appraise(policy)
 
 
 def verify_token(token: bytes, imprint_of: bytes, moment: Moment) -> Verification:
@@ -224,17 +171,87 @@ def verify_token(token: bytes, imprint_of: bytes, moment: Moment) -> Verificatio
     return Verification((finding,), Appraisal(verdict, value, () if verdict is Verdict.VALID else (reason,)))
 
 
-def _message_finding(
-    signature: MessageSignature,
-    read: Document | Status | None,
-    moment: Moment,
-    receiver: str | None,
-) -> SignatureFinding:
-    wrong = _constraint(signature, read, receiver)
-    verdict, reason, signed_at = (Verdict.INVALID, wrong, None) if wrong else _believed(signature, moment)
-    return SignatureFinding(
-        "message", verdict, reason, signature.signer, signature.agency, signed_at, signature.claimed_at
-    )
+class _Found:
+    """What is found about one file, while it is examined."""
+
+    def __init__(self, moment: Moment, pdfs: PdfJudge) -> None:
+        self.moment = moment
+        self.pdfs = pdfs
+        self.seconds = pdfs.seconds
+        self.findings: list[SignatureFinding] = []
+        self.files: list[AttachmentFinding] = []
+        self.evidence: dict[Evidence, EvidenceDigest] = {}
+        self.signers: dict[x509.Certificate, None] = {}
+
+    def examined(self, *, sender: str | None = None, type_name: str | None = None, legacy: bool = False) -> Examined:
+        """Return all of it."""
+        return Examined(
+            tuple(self.findings),
+            sender,
+            type_name,
+            tuple(self.files),
+            legacy,
+            tuple(dict.fromkeys(self.evidence.values())),
+            tuple(self.signers),
+            {digest.sha256: evidence.der for evidence, digest in self.evidence.items()},
+        )
+
+    def message(self, signature: MessageSignature, read: Document | Status | None, receiver: str | None) -> None:
+        """Judge the signature of the message itself."""
+        wrong = _constraint(signature, read, receiver)
+        verdict, reason, signed_at = (Verdict.INVALID, wrong, None) if wrong else self._believed(signature)
+        self.findings.append(
+            SignatureFinding(
+                "message", verdict, reason, signature.signer, signature.agency, signed_at, signature.claimed_at
+            )
+        )
+
+    async def pdf(self, content: bytes, name: str) -> None:
+        """Judge the signatures in a PDF; all in one file share the time there is for one, and a little for each."""
+        self.seconds += SECONDS_FOR_EACH_PDF
+        report = await self.pdfs.judge(
+            content, at=self.moment.at, belief=self.moment, subject=name, seconds=self.seconds
+        )
+        self.seconds -= report.seconds
+        self.findings += _with_verdict(report, name)
+        for ground in report.grounds:
+            self._rests_on(ground.evidence)
+        self.signers |= dict.fromkeys(one for one in report.certificates if one is not None)
+
+    async def scan(self, scanner: Scanner | None, files: Sequence[tuple[str, bytes]]) -> None:
+        """Look for viruses in all files at once, so that a silent scanner costs its time once."""
+        if scanner is None:
+            return
+        results = await asyncio.gather(*(scanner.scan(content) for _, content in files))
+        for (name, _), result in zip(files, results, strict=True):
+            if result.scan is not Scan.CLEAN:
+                infected = result.scan is Scan.INFECTED
+                flaw = AttachmentFlaw.INFECTED if infected else AttachmentFlaw.NOT_SCANNED
+                self.files.append(finding(flaw, name, detail=result.detail))
+
+    def _believed(self, signature: MessageSignature) -> tuple[Verdict, Reason, datetime]:
+        """Judge the signer of an intact signature for the earliest moment it is proven to have existed."""
+        signed_at, unsure = self.moment.at, None
+        for stamp in signature.time_stamps:
+            judged = self.moment.timestamp(stamp.token, imprint_of=stamp.imprint_of)
+            self._rests_on(judged.judgement.evidence)
+            if judged.judgement.verdict is Verdict.INVALID:
+                return Verdict.INVALID, judged.judgement.reason, signed_at
+            if judged.judgement.verdict is Verdict.VALID and judged.time is not None:
+                signed_at = min(signed_at, judged.time)
+            else:
+                unsure = judged.judgement.reason
+        believed = self.moment.signer(signature.certificates[0], at=signed_at)
+        self._rests_on(believed.evidence)
+        self.signers[signature.certificates[0]] = None
+        if believed.verdict is Verdict.VALID:
+            return Verdict.VALID, VALID, signed_at
+        if unsure is not None:  # with its stamp believed it may yet be valid
+            return Verdict.INDETERMINATE, unsure, signed_at
+        return believed.verdict, believed.reason, signed_at
+
+    def _rests_on(self, evidence: tuple[Evidence, ...]) -> None:
+        self.evidence |= {one: digest_of(one) for one in evidence}
 
 
 def _constraint(signature: MessageSignature, read: Document | Status | None, receiver: str | None) -> Reason | None:
@@ -248,25 +265,6 @@ def _constraint(signature: MessageSignature, read: Document | Status | None, rec
     if receiver is not None and not any(code and same_agency(receiver, code) for code in receivers):
         return OTHER_RECEIVER
     return None
-
-
-def _believed(signature: MessageSignature, moment: Moment) -> tuple[Verdict, Reason, datetime]:
-    """Judge the signer of an intact signature for the earliest moment it is proven to have existed."""
-    signed_at, unsure = moment.at, None
-    for stamp in signature.time_stamps:
-        judged = moment.timestamp(stamp.token, imprint_of=stamp.imprint_of)
-        if judged.judgement.verdict is Verdict.INVALID:
-            return Verdict.INVALID, judged.judgement.reason, signed_at
-        if judged.judgement.verdict is Verdict.VALID and judged.time is not None:
-            signed_at = min(signed_at, judged.time)
-        else:
-            unsure = judged.judgement.reason
-    believed = moment.signer(signature.certificates[0], at=signed_at)
-    if believed.verdict is Verdict.VALID:
-        return Verdict.VALID, VALID, signed_at
-    if unsure is not None:  # with its stamp believed it may yet be valid
-        return Verdict.INDETERMINATE, unsure, signed_at
-    return believed.verdict, believed.reason, signed_at
 
 
 def _with_verdict(report: PdfReport, name: str) -> list[SignatureFinding]:
