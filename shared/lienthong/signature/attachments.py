@@ -18,7 +18,7 @@ from lienthong.signature.attachments_kinds import (
     kind_of,
 )
 from lienthong.signature.attachments_names import clashing_names, name_flaws, safe_name
-from lienthong.signature.attachments_scanner import ClamdScanner, Scan, Scanner, ScanResult
+from lienthong.signature.attachments_scanner import ClamdScanner, Scan, Scanner, ScanResult, clamd_address
 from lienthong.signature.attachments_zip import PackedPdf, ZipLimits, ZipLook
 
 __all__ = [
@@ -31,6 +31,7 @@ __all__ = [
     "ScanResult",
     "Scanner",
     "ZipLimits",
+    "clamd_address",
     "clashing_names",
     "examine_attachment",
     "safe_name",

@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Protocol
+from pathlib import Path
+from typing import Final, Protocol
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from lienthong.errors import MisconfiguredError
 
-__all__ = ["ClamdScanner", "Scan", "ScanResult", "Scanner"]
+__all__ = ["ClamdScanner", "Scan", "ScanResult", "Scanner", "clamd_address"]
 
 _CHUNK: Final = 256 * 1024
 _MAX_ANSWER: Final = 4096
@@ -66,6 +66,23 @@ class Scanner(Protocol):
     async def scan(self, content: bytes) -> ScanResult:
         """Return what is found in a file; never raises because of the file or the scanner."""
         ...
+
+
+def clamd_address(text: str) -> Path | tuple[str, int]:
+    """Return where a daemon is, from an operator's words: the path of its socket, or ``host:port``.
+
+    Raises:
+        MisconfiguredError: it is neither.
+    """
+    if "/" in text:
+        return Path(text)
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit():
+        raise MisconfiguredError(
+            f"clamd {text!r}: cần đường dẫn socket hoặc máy:cổng / has to be a socket's path, or host:port "
+            "(LIENTHONG_SIGNATURE_CLAMD)"
+        )
+    return host.strip("[]"), int(port)
 
 
 class ClamdScanner:
