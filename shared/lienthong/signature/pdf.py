@@ -100,6 +100,7 @@ class PdfReport:
         grounds: the judgements the findings rest on, to be kept as evidence.
         certificates: of each finding the signer's, None where there is none that can be read.
         seconds: of processor time its examination took.
+        deadly: whether its examination had to be ended.
     """
 
     findings: tuple[SignatureFinding, ...]
@@ -108,6 +109,7 @@ class PdfReport:
     grounds: tuple[Judged, ...] = ()
     certificates: tuple[x509.Certificate | None, ...] = ()
     seconds: float = 0
+    deadly: bool = False
 
     @property
     def holders(self) -> tuple[Holder, ...]:
@@ -157,18 +159,14 @@ class PdfJudge:
         Raises:
             Unavailable: it could not be examined now, for no fault of its own; try again.
         """
-        facts, taken = await self._facts(pdf, self.seconds if seconds is None else min(seconds, self.seconds))
-        return replace(report(facts, pdf, at=at, belief=belief, subject=subject), seconds=taken)
-
-    async def _facts(self, pdf: bytes, seconds: float) -> tuple[PdfFacts, float]:
         if len(pdf) > self._max_bytes:
-            return PdfFacts(Flaw.TOO_LARGE), 0
-        if seconds <= 0:
-            return PdfFacts(Flaw.TOO_SLOW), 0
+            return report(PdfFacts(Flaw.TOO_LARGE), pdf, at=at, belief=belief, subject=subject)
         outcome = await self._pool.ask(pdf, seconds=seconds)
         if isinstance(outcome, Death):
-            return PdfFacts(Flaw(outcome.value)), seconds
-        return decode_facts(outcome.body), outcome.seconds
+            facts = PdfFacts(Flaw(outcome.value))
+            return replace(report(facts, pdf, at=at, belief=belief, subject=subject), deadly=True)
+        found = report(decode_facts(outcome.body), pdf, at=at, belief=belief, subject=subject)
+        return replace(found, seconds=outcome.seconds)
 
 
 def report(facts: PdfFacts, pdf: bytes, *, at: datetime, belief: Belief, subject: str = "") -> PdfReport:

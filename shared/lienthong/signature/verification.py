@@ -178,6 +178,7 @@ class _Found:
         self.moment = moment
         self.pdfs = pdfs
         self.seconds = pdfs.seconds
+        self.deadly = False
         self.findings: list[SignatureFinding] = []
         self.files: list[AttachmentFinding] = []
         self.evidence: dict[Evidence, EvidenceDigest] = {}
@@ -207,12 +208,19 @@ class _Found:
         )
 
     async def pdf(self, content: bytes, name: str) -> None:
-        """Judge the signatures in a PDF; all in one file share the time there is for one, and a little for each."""
+        """Judge the signatures in a PDF.
+
+        All in one file share the time there is for one, and a little for each; after one that had to be ended no more
+        are tried, since the file is refused for it already.
+        """
+        if self.deadly:
+            return
         self.seconds += SECONDS_FOR_EACH_PDF
         report = await self.pdfs.judge(
             content, at=self.moment.at, belief=self.moment, subject=name, seconds=self.seconds
         )
         self.seconds -= report.seconds
+        self.deadly = report.deadly
         self.findings += _with_verdict(report, name)
         for ground in report.grounds:
             self._rests_on(ground.evidence)
@@ -270,9 +278,8 @@ def _constraint(signature: MessageSignature, read: Document | Status | None, rec
 def _with_verdict(report: PdfReport, name: str) -> list[SignatureFinding]:
     """Return a report's findings, and one more when the file itself is what is wrong."""
     findings = list(report.findings)
-    if report.verdict in (Verdict.INVALID, Verdict.INDETERMINATE) and all(
-        one.verdict is not report.verdict for one in findings
-    ):
+    told = {(one.verdict, one.reason) for one in findings}
+    if report.verdict in (Verdict.INVALID, Verdict.INDETERMINATE) and (report.verdict, report.reason) not in told:
         findings.append(SignatureFinding("pdf", report.verdict, report.reason, subject=name))
     return findings
 
