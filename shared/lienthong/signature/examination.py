@@ -84,16 +84,21 @@ class MessageSignature:
 def examine_message(data: bytes) -> MessageSignature:
     """Return what there is to say about the signature of a message.
 
-    Any bytes whatever get an answer; nothing is raised, fetched or kept.
+    Any bytes whatever get an answer; nothing is fetched or kept.
 
     Args:
         data: the message as received.
+
+    Raises:
+        MemoryError: there is not enough for a message of this size, and for nothing else that it is to blame for.
     """
     examination = _Examination()
     try:
         return examination.of(data)
     except BrokenSignatureError as error:
         reason = error.reason
+    except MemoryError:
+        raise
     except Exception as error:  # noqa: BLE001 - a message must not be able to stop its judge, and is not intact then
         kind = type(error).__name__
         reason = Reason(

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import io
 import os
+import select
 import signal
+import subprocess
+import sys
+import zipfile
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from lienthong.document.verdicts import Verdict
+from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Attachment, Document, Organization, encode
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.payload import FolderStore
 from lienthong.signature import FileSigner, sign_message
+from lienthong.signature.policy import Policy
 from lienthong.trust import DevelopmentAuthority
 from lienthong.worker.examiners import Examiners
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -117,3 +120,86 @@ async def test_who_ends_a_process_does_not_decide_about_the_message(
         asked = asyncio.create_task(examiners.examine_bytes(data, received_at=NOW))
         os.kill(child.process.pid, signal.SIGKILL)
         assert [one.verdict for one in (await asked).findings] == [Verdict.VALID]
+
+
+async def test_a_message_that_uses_every_limit_is_refused_in_time(
+    authority: DevelopmentAuthority, signer: FileSigner, tmp_path: Path
+) -> None:
+    """Files that are each within the limits and together unpack to gigabytes end the process, and that is a refusal.
+
+    Messages before, beside and after it are judged by what is in them.
+    """
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("big.txt", b"".join(os.urandom(1000) + bytes(60_000) for _ in range(1500)))
+    flood = message(None, *(Attachment(f"{number}.zip", packed.getvalue()) for number in range(15)))
+    good = message(signer)
+    async with Examiners(tmp_path, authority.trust_folder, processes=2, seconds=1) as examiners:
+        every = [good, flood, good, good, flood, good]
+        found = await asyncio.gather(*(examiners.examine_bytes(data, received_at=NOW) for data in every))
+    appraised = [one.appraise(Policy()).appraisal for one in found]
+    assert [one.value for one in appraised] == [Value.REFUSED if data is flood else Value.PAPER for data in every]
+    (reason,) = appraised[1].reasons
+    assert "within the limits (time)" in reason.en
+    assert "thời gian cho phép" in reason.vi
+
+
+async def test_a_message_that_needs_too_much_memory_is_refused(
+    authority: DevelopmentAuthority, signer: FileSigner, tmp_path: Path
+) -> None:
+    """More memory than there is for a message ends the process; a large one within the limits is judged right."""
+    large = message(signer, Attachment("a.txt", b"Kinh gui " * 4_000_000))
+    async with Examiners(tmp_path, authority.trust_folder, processes=1, megabytes=8) as examiners:
+        small = await examiners.examine_bytes(message(signer), received_at=NOW)
+        found = await examiners.examine_bytes(large, received_at=NOW)
+        after = await examiners.examine_bytes(message(signer), received_at=NOW)
+    assert small == after
+    assert [one.verdict for one in small.findings] == [Verdict.VALID]
+    (finding,) = found.findings
+    assert finding.verdict is Verdict.INVALID
+    assert "within the limits (memory)" in finding.reason.en
+    async with Examiners(tmp_path, authority.trust_folder, processes=1) as examiners:
+        (finding,) = (await examiners.examine_bytes(large, received_at=NOW)).findings
+    assert finding.verdict is Verdict.VALID
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_nobody_is_left_when_the_worker_is_gone(
+    authority: DevelopmentAuthority, signer: FileSigner, tmp_path: Path, killed: bool
+) -> None:
+    """Killed or closed, a worker leaves neither examiners behind nor the processes that examine PDFs for them."""
+    (tmp_path / "message").write_bytes(message(signer, Attachment("a.pdf", b"%PDF-1.7 nothing more")))
+    worker = subprocess.Popen(  # noqa: S603 - our own script
+        [sys.executable, Path(__file__).with_name("examining_worker.py"), tmp_path, authority.trust_folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with worker:
+        assert worker.stdin is not None
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"ready\n"
+        below = descendants(worker.pid)
+        assert len(below) == 4  # two examiners, with one process for PDFs each
+        watched = [os.pidfd_open(pid) for pid in below]
+        if killed:
+            worker.kill()
+        else:
+            worker.stdin.close()
+        for pidfd in watched:
+            assert select.select([pidfd], [], [], 30)[0], "a process lives on"
+            os.close(pidfd)
+
+
+def descendants(pid: int) -> set[int]:
+    """Return the processes below one."""
+    parents = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(stat.parent.name)] = int(stat.read_text().rpartition(")")[2].split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    found, size = {pid}, 0
+    while len(found) > size:
+        size = len(found)
+        found |= {child for child, parent in parents.items() if parent in found}
+    return found - {pid}
