@@ -3,77 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import shutil
-import subprocess
-import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from tests.integration.clamav.daemon import EICAR
 
 from lienthong.errors import MisconfiguredError
-from lienthong.signature.attachments import ClamdScanner, Scan, ScanResult
-from lienthong.testing.debian import install
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$" + rb"EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
-"""The harmless test file all scanners know, in two halves so that this source is not one."""
-
-CONFIGURATION = """\
-LocalSocket {folder}/clamd.sock
-DatabaseDirectory {folder}/database
-Foreground yes
-StreamMaxLength 1M
-LogFile {folder}/clamd.log
-"""
-
-
-@pytest.fixture(scope="module")
-def clamd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Provide the socket of a running daemon."""
-    if not (daemon := shutil.which("clamd") or shutil.which("clamd", path="/usr/sbin")):
-        try:
-            install("clamav-daemon")
-        except MisconfiguredError as error:
-            if os.environ.get("CI", "").lower() in {"true", "1"}:
-                pytest.fail(str(error), pytrace=False)
-            pytest.skip(str(error))
-        daemon = shutil.which("clamd", path="/usr/sbin") or "clamd"
-    folder = tmp_path_factory.mktemp("clamav")
-    (folder / "database").mkdir()
-    (folder / "database" / "test.ndb").write_text(f"Test.EICAR:0:*:{EICAR.hex()}\n")
-    (folder / "clamd.conf").write_text(CONFIGURATION.format(folder=folder))
-    folder.chmod(0o755)
-    process = subprocess.Popen(  # noqa: S603 - the daemon we installed
-        [daemon, "--config-file", folder / "clamd.conf"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    socket = folder / "clamd.sock"
-    try:
-        asyncio.run(answers(socket, process))
-        yield socket
-    finally:
-        process.kill()
-        process.wait()
-
-
-async def answers(socket: Path, process: subprocess.Popen[bytes]) -> None:
-    """Wait until the daemon answers a ping."""
-    end = time.monotonic() + 60
-    while time.monotonic() < end and process.poll() is None:
-        try:
-            reader, writer = await asyncio.open_unix_connection(socket)
-            writer.write(b"zPING\0")
-            answer = await reader.read(16)
-            writer.close()
-        except OSError:
-            await asyncio.sleep(0.05)
-            continue
-        if answer == b"PONG\0":
-            return
-    pytest.fail("clamd does not answer: " + (socket.parent / "clamd.log").read_text()[-500:])
+from lienthong.signature.attachments import ClamdScanner, Scan, ScanResult, clamd_address
 
 
 async def test_the_daemon_finds_what_it_knows(clamd: Path) -> None:
@@ -135,3 +71,24 @@ async def test_a_silent_daemon_costs_its_time_and_no_more(tmp_path: Path) -> Non
         silent.set()
     assert found.scan is Scan.INDETERMINATE
     assert "0.2 s" in found.detail
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("/run/clamav/clamd.ctl", Path("/run/clamav/clamd.ctl")),
+        ("./clamd.sock", Path("clamd.sock")),
+        ("scanner.example:3310", ("scanner.example", 3310)),
+        ("[::1]:3310", ("::1", 3310)),
+    ],
+)
+def test_an_operator_names_a_socket_or_a_port(text: str, address: Path | tuple[str, int]) -> None:
+    """A path is a Unix socket; host and port are TCP, also of IPv6."""
+    assert clamd_address(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "clamd", "clamd:", ":3310", "clamd:a"])
+def test_what_is_no_address_is_the_operator_s_to_mend(text: str) -> None:
+    """Anything else names the setting, in both languages."""
+    with pytest.raises(MisconfiguredError, match=r"cần .* has to be .*LIENTHONG_SIGNATURE_CLAMD"):
+        clamd_address(text)
