@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lienthong.document.verdicts import Reason, Value, Verdict
+from lienthong.signature.attachments import ClamdScanner, clamd_address
 from lienthong.signature.pdf import PdfJudge
 from lienthong.signature.pdf_signing import sign_pdf
 from lienthong.signature.policy import Appraisal, Policy
@@ -23,6 +24,8 @@ from lienthong_cli.endings import REFUSED, USAGE, explained, fail
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from lienthong.signature.attachments import Scanner
 
 __all__ = ["app"]
 
@@ -56,6 +59,7 @@ class Question:
     store: TrustStore
     policy: Policy
     receiver: str | None
+    scanner: Scanner | None
 
 
 @app.command()
@@ -79,11 +83,21 @@ def check(
     policy: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help="chính sách (TOML) / what is demanded")
     ] = None,
+    clamd: Annotated[
+        str | None,
+        typer.Option("--clamd", metavar="ADDRESS", help="quét mã độc: socket hoặc máy:cổng / scan files with ClamAV"),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="mỗi tệp một đối tượng JSON / JSON, one per file")] = False,
 ) -> None:
     """Xét chữ ký số; kết thúc 0 khi mọi tệp hợp lệ / judge signatures; status 0 when every file is valid."""
     with explained():
-        question = Question(_time(at), TrustStore.load(trust), Policy.read(policy) if policy else Policy(), receiver)
+        question = Question(
+            _time(at),
+            TrustStore.load(trust),
+            Policy.read(policy) if policy else Policy(),
+            receiver,
+            ClamdScanner(clamd_address(clamd)) if clamd is not None else None,
+        )
         contents = [(file, file.read_bytes()) for file in files]
         verifications = asyncio.run(_judge(contents, question))
     for file, verification in zip(files, verifications, strict=True):
@@ -123,11 +137,17 @@ async def _judge(contents: Sequence[tuple[Path, bytes]], question: Question) -> 
         found = []
         for file, data in contents:
             if data.startswith(PDF):
-                found.append(await verify_pdf(data, moment, pdfs, question.policy, name=file.name))
+                found.append(
+                    await verify_pdf(data, moment, pdfs, question.policy, name=file.name, scanner=question.scanner)
+                )
             elif data.startswith(DER_SEQUENCE) and file.suffix in STAMP_SUFFIXES:
                 found.append(_stamp(file, data, moment))
             else:
-                found.append(await verify_message(data, moment, pdfs, question.policy, receiver=question.receiver))
+                found.append(
+                    await verify_message(
+                        data, moment, pdfs, question.policy, receiver=question.receiver, scanner=question.scanner
+                    )
+                )
         return found
 
 
@@ -173,6 +193,16 @@ def _as_dict(file: Path, verification: Verification) -> dict[str, Any]:
             }
             for one in verification.findings
         ],
+        "files": [
+            {
+                "flaw": one.flaw,
+                "refuses": one.refuses,
+                "code": one.problem.code,
+                "vi": one.problem.vi,
+                "en": one.problem.en,
+            }
+            for one in verification.files
+        ],
         "reasons": [{"code": one.code, "vi": one.vi, "en": one.en} for one in appraisal.reasons],
     }
 
@@ -186,7 +216,10 @@ def _tell(file: Path, verification: Verification) -> None:
         where = f" [{one.subject}]" if one.subject else ""
         code = f" {one.reason.code}" if one.reason.code else ""
         typer.echo(f"  {sign_of} {one.kind}{where}: {who}{code}: {one.reason.vi} / {one.reason.en}")
-    told = {one.reason for one in verification.findings}
+    for attached in verification.files:
+        mark = "✗" if attached.refuses else "?" if attached.unknown else "·"
+        typer.echo(f"  {mark} {attached.problem.vi} / {attached.problem.en}")
+    told = {one.reason.en for one in verification.findings} | {one.problem.en for one in verification.files}
     for reason in appraisal.reasons:
-        if reason not in told:
+        if reason.en not in told:
             typer.echo(f"  ! {reason.code}: {reason.vi} / {reason.en}")

@@ -106,6 +106,26 @@ def test_without_revocation_data_nothing_is_valid(tmp_path: Path) -> None:
     assert {reason["code"] for reason in found["reasons"]} == {"TRY_LATER"}
 
 
+def test_attached_files_are_told_about(tmp_path: Path, authority: Path) -> None:
+    """A file that must not be passed on refuses the document, one worth mending is only told; so is a dead scanner."""
+    files = (Attachment("lương.exe", b"MZ" + bytes(100)), Attachment("a?b.txt", b"Kinh gui"))
+    message = tmp_path / "files.edxml"
+    message.write_bytes(encode(replace(draft(), attachments=files)))
+    status, (found,) = check(message, "--trust", trust_of(authority))
+    assert (status, found["verdict"], found["value"]) == (1, "invalid", "refused")
+    assert [(file["flaw"], file["refuses"]) for file in found["files"]] == [
+        ("executable", True),
+        ("forbidden-character", False),
+    ]
+    assert [reason["code"] for reason in found["reasons"]] == ["M.Attachment-Type"]
+    told = CliRunner().invoke(app, ["signature", "check", str(message), "--trust", str(trust_of(authority))])
+    assert told.stdout.count("lương.exe” là chương trình") == 1
+    message.write_bytes(encode(replace(draft(), attachments=files[1:])))
+    _, (found,) = check(message, "--trust", trust_of(authority), "--clamd", tmp_path / "nobody.sock")
+    assert found["verdict"] == "indeterminate"
+    assert "not-scanned" in {file["flaw"] for file in found["files"]}
+
+
 def test_an_unsigned_document_is_for_information_or_refused(tmp_path: Path, authority: Path) -> None:
     """Unsigned is a verdict of its own; what it is worth the policy says."""
     message = tmp_path / "unsigned.edxml"
