@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from lienthong.document.ids import derive
 from lienthong.document.messages import DocumentToRoute, DocumentToVerify, Found
 from lienthong.document.verdicts import Value, Verdict
 from lienthong.ledger.rows import Mark, VerificationRow
@@ -21,6 +23,12 @@ if TYPE_CHECKING:
 __all__ = ["VerifySignature"]
 
 NO_PROFILE = "NO_SIGNATURE_PROFILE"
+NOT_JUDGED = Found(
+    verdict=Verdict.INDETERMINATE,
+    value=Value.INFORMATION,
+    vi="Chưa xét chữ ký số",
+    en="The signatures have not been judged",
+)
 
 
 class VerifySignature:
@@ -51,20 +59,27 @@ class VerifySignature:
                 "sender": document.sender,
                 "payload_sha256": task.sha256,
             }
-            rows[task.document] = VerificationRow(task.document, "indeterminate", NO_PROFILE, grounds)
-        forwarded = await unit.record_verifications(list(rows.values()))
+            rows[task.document] = VerificationRow(
+                verification=derive("verification", task.document, 1),
+                document=task.document,
+                judgement=1,
+                verdict="indeterminate",
+                value="information",
+                reason=NO_PROFILE,
+                vi=NOT_JUDGED.vi,
+                en=NOT_JUDGED.en,
+                grounds=grounds,
+                judged_at=datetime.now(UTC),
+            )
+        recorded = await unit.record_verifications(list(rows.values()))
         return [
-            Outcome() if forwarded[task.document] else _forward(task, documents[task.document].size)
+            Outcome()
+            if recorded[task.document][0].forwarded_at is not None
+            else _forward(task, documents[task.document].size)
             for _, task in batch
         ]
 
 
 def _forward(task: DocumentToVerify, size: int) -> Outcome:
-    found = Found(
-        verdict=Verdict.INDETERMINATE,
-        value=Value.INFORMATION,
-        vi="Chưa xét chữ ký số",
-        en="The signatures have not been judged",
-    )
-    route = DocumentToRoute(document=task.document, sha256=task.sha256, found=found)
-    return Outcome((to_router(route, task.lane, size),), Mark("verification", task.document))
+    route = DocumentToRoute(document=task.document, sha256=task.sha256, found=NOT_JUDGED)
+    return Outcome((to_router(route, task.lane, size),), Mark("verification", derive("verification", task.document, 1)))

@@ -13,14 +13,16 @@ from uuid import UUID  # noqa: TC003
 import asyncpg
 
 from lienthong.ledger.ledger import CONNECT_SECONDS, translated
+from lienthong.ledger.rows import VerificationRow
 from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Feedback", "Reports", "Supervision", "Timing", "UnitRow"]
 
 READER = "lienthong_reader"
+VALUES = ("paper", "information", "refused", "held")
 
 
 class Feedback(StrEnum):
@@ -144,6 +146,19 @@ class Reports:
         """Return how long documents took to their delivery queue (`delivery`) and to the first `status` back."""
         rows = await self._fetch("timings", since, until)
         return {row["what"]: Timing(row["count"], row["median"], row["p99"]) for row in rows}
+
+    async def values(self, since: datetime, until: datetime) -> Mapping[str, int]:
+        """Return how many documents recorded in `since` ≤ time < `until` are worth what, by their latest judgement.
+
+        Always counts all four: ``paper``, ``information``, ``refused``, and ``held``, which are not delivered yet.
+        """
+        rows = await self._fetch("values", since, until)
+        return dict.fromkeys(VALUES, 0) | {row["value"]: row["documents"] for row in rows}
+
+    async def verifications(self, document: UUID) -> list[VerificationRow]:
+        """Return every judgement of a document, in order, with what it rests on."""
+        rows = await self._fetch("recall_verifications", [document])
+        return [VerificationRow(**{**row, "grounds": json.loads(row["grounds"])}) for row in rows]
 
     async def documents(self) -> Sequence[asyncpg.Record]:
         """Return every recorded document: document, sender, document_id, business, user_name, message_id, sha256."""

@@ -14,6 +14,7 @@ __all__ = [
     "AttachmentRow",
     "DeliveryRow",
     "DocumentRow",
+    "DueJudgement",
     "Mark",
     "NoticeRow",
     "QuarantinedRow",
@@ -155,12 +156,61 @@ class QuarantinedRow:
 
 @dataclass(frozen=True, slots=True)
 class VerificationRow:
-    """What was found about a document's signatures, and what that rests on."""
+    """One judgement of a document's signatures and files, and what it rests on.
 
+    Attributes:
+        verification: its id, derived from document and judgement.
+        document: which document.
+        judgement: its number; a document's first is 1.
+        verdict: on all signatures together.
+        value: what the document is worth.
+        reason: the code of the first reason; empty when there is none.
+        vi: what was found, as sender and receivers are told, in Vietnamese.
+        en: the same in English.
+        grounds: every signature and file, the evidence by digest, the rule that decided.
+        judged_at: when.
+        held_until: until when the document waits at most; None when it does not wait.
+        judge_again_at: when it is to be judged again; None when never.
+        forwarded_at: when everything it caused had left.
+    """
+
+    verification: UUID
     document: UUID
+    judgement: int
     verdict: Literal["valid", "invalid", "indeterminate", "unsigned"]
+    value: Literal["paper", "information", "refused"]
     reason: str
+    vi: str
+    en: str
     grounds: dict[str, Any]
+    judged_at: datetime
+    held_until: datetime | None = None
+    judge_again_at: datetime | None = None
+    forwarded_at: datetime | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether the document waits because of this judgement."""
+        return self.held_until is not None
+
+    @property
+    def final(self) -> bool:
+        """Whether it is for good: nothing about it is left to be found out."""
+        return self.verdict != "indeterminate" or self.value == "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class DueJudgement:
+    """A judgement that is not for good and whose time has come; locked until the transaction ends."""
+
+    verification: UUID
+    document: UUID
+    judgement: int
+    held_until: datetime | None
+    sha256: str
+    user_name: str
+    received_at: datetime
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)

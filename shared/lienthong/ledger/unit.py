@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from lienthong.ledger.rows import (
     AttachmentRow,
     DocumentRow,
+    DueJudgement,
     NoticeRow,
     QuarantinedRow,
     RecordedDelivery,
@@ -32,7 +33,7 @@ from lienthong.ledger.rows import (
 from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Unit"]
 
+JSON_COLUMNS = ("problems", "grounds")
 MARKED_TABLES = ("document", "refusal", "verification", "routing", "status", "notice")
 
 Row = TypeVar("Row")
@@ -114,11 +116,41 @@ class Unit:
         """Record messages that nobody can be answered for; a redelivered one is recorded again."""
         await self._insert("insert_quarantined", rows)
 
-    async def record_verifications(self, rows: Sequence[VerificationRow]) -> dict[UUID, bool]:
-        """Record verdicts; return for each document whether its verdict has been forwarded."""
+    async def verifications(self, documents: Collection[UUID]) -> dict[UUID, list[VerificationRow]]:
+        """Return every judgement of these documents, in order; an empty list for one that was not judged yet."""
+        found: dict[UUID, list[VerificationRow]] = {document: [] for document in documents}
+        for row in await self._recall("recall_verifications", documents, VerificationRow):
+            found[row.document].append(row)
+        return found
+
+    async def record_verifications(self, rows: Sequence[VerificationRow]) -> dict[UUID, list[VerificationRow]]:
+        """Record judgements; return every judgement of their documents, each as it was first recorded."""
+        if not rows:
+            return {}
+        documents = sorted({row.document for row in rows})
         await self._insert("insert_verifications", rows)
-        found = await self._connection.fetch(statement("recall_verifications"), [row.document for row in rows])
-        return {row["document"]: row["forwarded_at"] is not None for row in found}
+        await self._connection.execute(statement("settle_verifications"), documents)
+        return await self.verifications(documents)
+
+    async def due_judgements(self, now: datetime, limit: int) -> list[DueJudgement]:
+        """Return judgements to be made again by now, longest due first, locked; not those another worker has locked."""
+        found = await self._connection.fetch(statement("due_judgements"), now, limit)
+        return [DueJudgement(**row) for row in found]
+
+    async def postpone_judgements(self, times: Mapping[UUID, datetime]) -> None:
+        """Set when verifications, by their ids, are to be judged again."""
+        ordered = sorted(times.items())
+        keys, at = [key for key, _ in ordered], [at for _, at in ordered]
+        await self._connection.execute(statement("postpone_judgements"), keys, at)
+
+    async def hasten_judgements(self, at: datetime) -> None:
+        """Have everything that is to be judged again judged no later than this."""
+        await self._connection.execute(statement("hasten_judgements"), at)
+
+    async def count_held(self) -> int:
+        """Return how many documents are held now."""
+        held: int = await self._connection.fetchval(statement("count_held"))
+        return held
 
     async def record_routings(self, rows: Sequence[RoutingRow]) -> dict[UUID, RecordedRouting]:
         """Record routings with their deliveries; return each as it was first recorded."""
@@ -189,4 +221,4 @@ class Unit:
 
 
 def _value(column: str, value: Any) -> Any:
-    return json.loads(value) if column == "problems" else value
+    return json.loads(value) if column in JSON_COLUMNS else value

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest_asyncio
 
-from lienthong.document.ids import document_uuid
+from lienthong.document.ids import derive, document_uuid
 from lienthong.ledger.ledger import Ledger
-from lienthong.ledger.rows import AgencyRow, DocumentRow
+from lienthong.ledger.rows import AgencyRow, DocumentRow, VerificationRow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+    from uuid import UUID
 
 NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
 
@@ -50,3 +51,18 @@ def document_row(document_id: str = "d1", *, sender: str = "G22", sha256: str = 
         submitted_at=NOW,
         received_at=NOW,
     )
+
+
+def verification_row(document: UUID, judgement: int = 1, **more: Any) -> VerificationRow:
+    """Return a judgement: indeterminate, for information, to be made again, unless said otherwise."""
+    said: dict[str, Any] = {
+        "verdict": "indeterminate",
+        "value": "information",
+        "reason": "TRY_LATER",
+        "vi": "chưa rõ",
+        "en": "not known",
+        "grounds": {"findings": [], "sender": "G22"},
+        "judged_at": NOW,
+        "judge_again_at": NOW,
+    }
+    return VerificationRow(derive("verification", document, judgement), document, judgement, **(said | more))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 import pytest_asyncio
-from tests.integration.ledger.conftest import NOW, document_row
+from tests.integration.ledger.conftest import NOW, document_row, verification_row
 
 from lienthong.document.ids import derive
 from lienthong.errors import MisconfiguredError, Unavailable
@@ -115,6 +115,27 @@ async def test_totals_and_lists(reports: Reports) -> None:
     assert totals["deliveries"] == len(await reports.deliveries()) == len(REPORTS)
     assert totals["statuses"] == len(applied) == sum(map(len, REPORTS.values()))
     assert totals["statuses_illegal"] == 1
+
+
+async def test_what_documents_are_worth_by_their_latest_judgement(reports: Reports, ledger: Ledger) -> None:
+    """Each document counts once; one that is held counts as held; the judgements are kept with their grounds."""
+    held_until = NOW + timedelta(hours=4)
+    rows = [document_row(f"d{number}") for number in range(2, 5)]
+    released = verification_row(rows[1].document, 2, verdict="valid", value="paper", judge_again_at=None)
+    async with ledger.transaction() as unit:
+        await unit.record_documents(rows, [])
+        await unit.record_verifications(
+            [
+                verification_row(rows[0].document, held_until=held_until),
+                verification_row(rows[1].document, held_until=held_until),
+                verification_row(rows[2].document),
+            ]
+        )
+        await unit.record_verifications([released])
+    assert await reports.values(*EVER) == {"paper": 1, "information": 1, "refused": 0, "held": 1}
+    assert sum((await reports.values(NOW - timedelta(days=2), NOW - timedelta(days=1))).values()) == 0
+    first, second = await reports.verifications(rows[1].document)
+    assert (first.held, first.final, first.grounds["sender"], second) == (True, False, "G22", released)
 
 
 async def test_the_story_of_a_document(reports: Reports) -> None:

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
-from tests.integration.ledger.conftest import NOW, document_row
+from tests.integration.ledger.conftest import NOW, document_row, verification_row
 
 from lienthong.document.ids import derive
 from lienthong.errors import MisconfiguredError, Unavailable
@@ -23,7 +23,6 @@ from lienthong.ledger.rows import (
     RoutingRow,
     StatusRow,
     SubmissionRow,
-    VerificationRow,
 )
 
 
@@ -85,21 +84,63 @@ async def test_a_mark_is_set_once(ledger: Ledger) -> None:
 async def test_every_marked_table_can_be_marked(ledger: Ledger, database: str) -> None:
     """Each fact with outputs has its mark."""
     row = document_row()
-    key = UUID(int=7)
+    key, verification = UUID(int=7), verification_row(row.document)
     async with ledger.transaction() as unit:
         await unit.record_documents([row], [])
-        await unit.record_verifications([VerificationRow(row.document, "indeterminate", "X", {})])
+        await unit.record_verifications([verification])
         await unit.record_routings(
             [RoutingRow(row.document, "routed", (DeliveryRow(row.document, "H23", "H23", "H23"),))]
         )
         await unit.record_refusals([RefusalRow(key, "ingest", "document", "G22", "m", None, "0" * 64, [{"code": "x"}])])
         await unit.record_notices([NoticeRow(key, "G22", "receipt", row.document, NOW)])
         await unit.record_statuses([status_row(row.document, "01", key)])
-        marks = [Mark("document", row.document), Mark("verification", row.document), Mark("routing", row.document)]
+        marks = [Mark("document", row.document), Mark("routing", row.document)]
+        marks += [Mark("verification", verification.verification)]
         marks += [Mark("refusal", key), Mark("notice", key), Mark("status", key)]
         await unit.mark_forwarded([(mark, NOW) for mark in marks])
     for table in ("document", "verification", "routing", "refusal", "notice", "status"):
         assert await count(database, f"select count(*) from {table} where forwarded_at is not null") == 1, table
+
+
+async def test_a_judgement_is_recorded_once_and_followed_by_the_next(ledger: Ledger, database: str) -> None:
+    """The first record of each number stays; the one before it is not made again any more; each has one entry."""
+    row = document_row()
+    first = verification_row(row.document)
+    async with ledger.transaction() as unit:
+        await unit.record_documents([row], [])
+        await unit.record_verifications([first])
+    other = replace(first, verdict="valid", value="paper", judge_again_at=None)
+    second = replace(verification_row(row.document, 2), verdict="valid", value="paper", judge_again_at=None)
+    async with ledger.transaction() as unit:
+        assert (await unit.record_verifications([other]))[row.document] == [first]
+        held = await unit.record_verifications([second])
+    assert held == {row.document: [replace(first, judge_again_at=None), second]}
+    digests = "select count(*) from entry e join verification v using (document) where e.kind = 'DocumentVerified' "
+    same = "and e.digest = encode(sha256(convert_to(v.grounds::text, 'UTF8')), 'hex') and e.facts->'judgement' = "
+    assert await count(database, f"{digests}{same} to_jsonb(v.judgement)") == 2
+    assert await count(database, "select count(*) from entry where kind = 'DocumentVerified'") == 2
+
+
+async def test_due_judgements_are_taken_by_one_worker(ledger: Ledger) -> None:
+    """What is due is locked for the one that takes it; others pass it by; postponed or hastened it is due then."""
+    rows = [document_row(f"d{number}") for number in range(3)]
+    judgements = [verification_row(row.document) for row in rows]
+    judgements[2] = replace(judgements[2], judge_again_at=NOW.replace(year=2030))
+    async with ledger.transaction() as unit:
+        await unit.record_documents(rows, [])
+        await unit.record_verifications(judgements)
+        assert await unit.count_held() == 0
+    async with ledger.transaction() as unit:
+        (taken,) = await unit.due_judgements(NOW, 1)
+        assert (taken.user_name, taken.judgement, taken.held_until) == ("G22", 1, None)
+        async with ledger.transaction() as other:
+            (left,) = await other.due_judgements(NOW, 10)
+            assert {taken.document, left.document} == {rows[0].document, rows[1].document}
+        await unit.postpone_judgements({taken.verification: NOW.replace(year=2029)})
+    async with ledger.transaction() as unit:
+        assert [one.document for one in await unit.due_judgements(NOW, 10)] == [left.document]
+        await unit.hasten_judgements(NOW)
+        assert len(await unit.due_judgements(NOW, 10)) == 3
 
 
 async def test_a_routing_keeps_its_first_deliveries(ledger: Ledger) -> None:

@@ -14,7 +14,7 @@ where refusal.refusal = m.key and refusal.forwarded_at is null
 -- name: mark_verification
 update verification set forwarded_at = m.at
 from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
-where verification.document = m.key and verification.forwarded_at is null
+where verification.verification = m.key and verification.forwarded_at is null
 
 -- name: mark_routing
 update routing set forwarded_at = m.at
@@ -114,20 +114,58 @@ from jsonb_to_recordset($1::jsonb) as r (digest text, facts jsonb)
 
 -- name: insert_verifications
 with fact as (
-    insert into verification (document, verdict, reason, grounds)
-    select document, verdict, reason, grounds
-    from jsonb_to_recordset($1::jsonb) as r (document uuid, verdict text, reason text, grounds jsonb)
-    order by document
+    insert into verification (verification, document, judgement, verdict, value, reason, vi, en, grounds, held_until,
+                              judged_at, judge_again_at, forwarded_at)
+    select verification, document, judgement, verdict, value, reason, vi, en, grounds, held_until, judged_at,
+           judge_again_at, forwarded_at
+    from jsonb_to_recordset($1::jsonb) as r (
+        verification uuid, document uuid, judgement integer, verdict text, value text, reason text, vi text, en text,
+        grounds jsonb, held_until timestamptz, judged_at timestamptz, judge_again_at timestamptz,
+        forwarded_at timestamptz)
+    order by document, judgement
     on conflict do nothing
     returning *
 )
-insert into entry (kind, document, facts)
-select 'DocumentVerified', document,
-       jsonb_build_object('verdict', verdict, 'reason', reason, 'grounds', grounds)
+insert into entry (kind, document, digest, facts)
+select 'DocumentVerified', document, encode(sha256(convert_to(grounds::text, 'UTF8')), 'hex'),
+       jsonb_build_object('judgement', judgement, 'verdict', verdict, 'value', value, 'reason', reason,
+                          'held_until', held_until, 'judged_at', judged_at)
 from fact
 
+-- name: settle_verifications
+-- What has a later judgement is not judged again itself.
+update verification v set judge_again_at = null
+where v.document = any ($1::uuid[]) and v.judge_again_at is not null
+  and exists (select from verification later where later.document = v.document and later.judgement > v.judgement)
+
 -- name: recall_verifications
-select document, verdict, forwarded_at from verification where document = any ($1::uuid[])
+select verification, document, judgement, verdict, value, reason, vi, en, grounds, held_until, judged_at,
+       judge_again_at, forwarded_at
+from verification
+where document = any ($1::uuid[])
+order by document, judgement
+
+-- name: due_judgements
+-- Locked until the transaction ends; what another worker has locked is left to it.
+select v.verification, v.document, v.judgement, v.held_until, d.sha256, d.user_name, d.received_at, d.lane
+from verification v
+join document d using (document)
+where v.judge_again_at <= $1
+order by v.judge_again_at
+limit $2
+for update of v skip locked
+
+-- name: postpone_judgements
+update verification set judge_again_at = m.at
+from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
+where verification.verification = m.key
+
+-- name: hasten_judgements
+update verification set judge_again_at = $1
+where verification in (select verification from verification where judge_again_at > $1 for update skip locked)
+
+-- name: count_held
+select count(*) from verification where judge_again_at is not null and held_until is not null
 
 -- name: insert_routings
 with fact as (

@@ -41,6 +41,17 @@ select (select count(*) from document) as documents,
        (select count(*) from refusal) as refusals,
        (select count(*) from entry) as entries
 
+-- name: values
+-- What documents of a period are worth by their latest judgement.
+select case when held_until is not null then 'held' else value end as value, count(*) as documents
+from (
+    select distinct on (v.document) v.value, v.held_until
+    from verification v join document d using (document)
+    where d.recorded_at >= $1 and d.recorded_at < $2
+    order by v.document, v.judgement desc
+) as latest
+group by 1
+
 -- name: timings
 -- Seconds from the sender's submission to the confirmed delivery queue, and to the first status in its own queue.
 with queued as (
