@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from lienthong.payload import FolderStore
-from lienthong.settings import PayloadSettings
+from lienthong.settings import PayloadSettings, SignatureSettings, TrustSettings
+from lienthong.signature.policy import Policy
+from lienthong.trust.refresher import Refresher
+from lienthong.worker.examiners import Examiners
 from lienthong.worker.service import Connections, main
 from lienthong_signature_verify.handler import VerifySignature
+from lienthong_signature_verify.relay import Relay
 
 
-async def build(_connections: Connections) -> VerifySignature:
-    """Return the handler with what the settings name."""
-    return VerifySignature(FolderStore(PayloadSettings().folder))
+async def build(connections: Connections) -> VerifySignature:
+    """Return the handler with what the settings name, and begin what goes on beside it."""
+    signature, trust, enter = SignatureSettings(), TrustSettings(), connections.closing.enter_async_context
+    policy = Policy.read(signature.policy) if signature.policy else Policy()
+    examiners = await enter(
+        Examiners(PayloadSettings().folder, trust.folder, processes=signature.processes, clamd=signature.clamd)
+    )
+    refresher = await enter(Refresher(trust.folder)) if trust.refresh else None
+    await enter(Relay(connections.ledger, connections.bus, trust.folder))
+    return VerifySignature(examiners, policy, remember=refresher.remember if refresher else None)
 
 
 if __name__ == "__main__":

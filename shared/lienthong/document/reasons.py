@@ -19,6 +19,7 @@ __all__ = [
     "message_id_reused",
     "sender_not_registered",
     "sender_not_user",
+    "signature_refused",
     "status_document_unknown",
     "status_step_not_allowed",
     "wrong_kind",
@@ -150,6 +151,25 @@ def addressee_twice(code: str, other: str, position: int) -> Problem:
         f"{code} và {other} là cùng một cơ quan; hãy giữ lại một mã",
         f"{code} and {other} are the same agency; keep one of them",
         FORMAT,
+    )
+
+
+def signature_refused(vi: str, en: str, attachment: str = "", *, undecided: bool = False) -> Problem:
+    """A signature refuses the document; `vi` and `en` say why, `attachment` names the file it is in.
+
+    `undecided` says that it was not found wrong, only not found out for as long as the policy allows.
+    """
+    if undecided:
+        do_vi, do_en = "hãy hỏi nơi cấp chứng thư số rồi gửi lại", "ask who issued the certificate, then submit again"
+    else:
+        do_vi, do_en = "hãy ký số hợp lệ rồi gửi lại", "sign it validly and submit again"
+    where_vi, where_en = (f"Tệp “{attachment}”: ", f"The file “{attachment}”: ") if attachment else ("", "")
+    return Problem(
+        "CheckSignature",
+        f"Attachment[{attachment}]" if attachment else "",
+        f"{where_vi}{vi}; {do_vi} với DocumentId mới",
+        f"{where_en}{en}; {do_en} under a new DocumentId",
+        PROCESSING if attachment else INVALID_FILE,
     )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime  # noqa: TC003 - pydantic reads the annotations
 from typing import Any, Literal
 from uuid import UUID  # noqa: TC003
 
 from pydantic import TypeAdapter
+
+from lienthong.document.verdicts import Value, Verdict
 
 __all__ = [
     "AgencyRow",
@@ -177,8 +179,8 @@ class VerificationRow:
     verification: UUID
     document: UUID
     judgement: int
-    verdict: Literal["valid", "invalid", "indeterminate", "unsigned"]
-    value: Literal["paper", "information", "refused"]
+    verdict: str
+    value: str
     reason: str
     vi: str
     en: str
@@ -196,7 +198,11 @@ class VerificationRow:
     @property
     def final(self) -> bool:
         """Whether it is for good: nothing about it is left to be found out."""
-        return self.verdict != "indeterminate" or self.value == "refused"
+        return self.verdict != Verdict.INDETERMINATE or self.value == Value.REFUSED
+
+    def for_good(self) -> VerificationRow:
+        """Return it as one that is never made again."""
+        return replace(self, judge_again_at=None)
 
 
 @dataclass(frozen=True, slots=True)

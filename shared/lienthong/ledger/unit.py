@@ -137,9 +137,11 @@ class Unit:
         found = await self._connection.fetch(statement("due_judgements"), now, limit)
         return [DueJudgement(**row) for row in found]
 
-    async def postpone_judgements(self, times: Mapping[UUID, datetime]) -> None:
-        """Set when verifications, by their ids, are to be judged again."""
-        ordered = sorted(times.items())
+    async def postpone_judgements(self, times: Mapping[UUID, datetime | None]) -> None:
+        """Set when judgements, by their ids, are to be made again; None for never."""
+        if not times:
+            return
+        ordered = sorted(times.items(), key=lambda item: item[0])
         keys, at = [key for key, _ in ordered], [at for _, at in ordered]
         await self._connection.execute(statement("postpone_judgements"), keys, at)
 

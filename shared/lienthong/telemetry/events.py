@@ -46,6 +46,18 @@ class Event(StrEnum):
     LEDGER_AWAY = "ledger_away"
     """The database cannot be reached; the worker keeps its batch and keeps trying: reason."""
 
+    DOCUMENT_JUDGED = "document_judged"
+    """A document's signatures were judged, for the first time or with another result than before: document, judgement,
+    verdict, value, held, reason."""
+    JUDGEMENTS_ASKED = "judgements_asked"
+    """Documents that could not be judged for good are judged again: documents."""
+    RELAY_DELAYED = "relay_delayed"
+    """What waits to be judged again cannot be asked for now; it is tried again: reason."""
+    RELAY_FAILED = "relay_failed"
+    """An error nobody expected while asking for judgements; it is tried again: reason, exception."""
+    TRUST_CHANGED = "trust_changed"
+    """Something in the trust folder is new, so all that waits is judged again: folder."""
+
     TRUST_REFRESH_FAILED = "trust_refresh_failed"
     """A CRL or OCSP answer could not be fetched, or was not accepted; what is at hand stays in use: url, reason."""
     TRUST_ATTENTION = "trust_attention"

@@ -7,6 +7,8 @@ from prometheus_client import Counter, Gauge, Histogram
 __all__ = [
     "BATCH_SIZE",
     "DEAD_LETTERED",
+    "HELD",
+    "JUDGED_AGAIN",
     "PHASE_SECONDS",
     "PUBLISHED",
     "QUARANTINED",
@@ -20,6 +22,7 @@ __all__ = [
     "TRUST_PROBLEMS",
     "TRUST_REFRESHED",
     "TRUST_REFRESH_FAILED",
+    "VERIFIED",
     "WAITING",
 ]
 
@@ -42,6 +45,12 @@ PHASE_SECONDS = Histogram(
     ["step", "phase"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+
+VERIFIED = Counter(
+    "lienthong_documents_verified", "Judgements recorded, by verdict and by value or held", ["verdict", "value"]
+)
+JUDGED_AGAIN = Counter("lienthong_documents_judged_again", "Later judgements: same or changed", ["outcome"])
+HELD = Gauge("lienthong_documents_held", "Documents that wait because their signatures could not be judged yet")
 
 TRUST_DAYS_LEFT = Gauge("lienthong_trust_days_left", "Days until an authority's certificate expires", ["authority"])
 TRUST_CRL_AGE_SECONDS = Gauge(

@@ -31,8 +31,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 def to_signature_verify(message: DocumentToVerify) -> Outgoing:
-    """Return what asks signature-verify to judge a document, in the document's lane."""
-    return _work(Step.SIGNATURE_VERIFY, message.lane, message.document, message.encode())
+    """Return what asks signature-verify to judge a document, in the document's lane; an id for each judgement."""
+    first = message.judgement == 1
+    subject = message.document if first else derive("judgement", message.document, message.judgement)
+    return _work(Step.SIGNATURE_VERIFY, message.lane, subject, message.encode())
 
 
 def to_router(message: DocumentToRoute, lane: Lane, payload_bytes: int) -> Outgoing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,10 @@ from lienthong.errors import Unavailable
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.rows import AgencyRow
 from lienthong.payload import FolderStore
+from lienthong.signature import FileSigner, sign_message
+from lienthong.signature.pdf import PdfJudge
+from lienthong.signature.verification import Examined, Moment, examine
+from lienthong.trust import DevelopmentAuthority, TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -43,6 +47,43 @@ async def ledger(database: str) -> AsyncIterator[Ledger]:
 def store(tmp_path: Path) -> FolderStore:
     """Provide an empty payload store."""
     return FolderStore(tmp_path)
+
+
+class ExaminesHere:
+    """Examines what the payload store holds in this process, as `lienthong.worker.examiners` does in its own."""
+
+    def __init__(self, store: FolderStore, trust_folder: Path, pdfs: PdfJudge) -> None:
+        self._store = store
+        self._trust_folder = trust_folder
+        self._pdfs = pdfs
+
+    async def examine(self, *, sha256: str, received_at: datetime) -> Examined:
+        """Return everything found about a payload."""
+        moment = Moment(received_at, datetime.now(UTC), TrustStore.load(self._trust_folder))
+        return await examine(await self._store.get(sha256), moment, self._pdfs)
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> DevelopmentAuthority:
+    """Provide the authorities that are believed, with certificates for every agency of the directory, and for H98."""
+    made = DevelopmentAuthority.create(tmp_path / "authority", since=NOW - timedelta(days=30))
+    for code in ("G22", "H23", "H41", "H23.1", "H98"):
+        made.issue(code, f"Văn thư {code}")
+    return made
+
+
+@pytest_asyncio.fixture
+async def examiner(store: FolderStore, authority: DevelopmentAuthority) -> AsyncIterator[ExaminesHere]:
+    """Provide what examines payloads, believing the authority."""
+    async with PdfJudge(workers=1) as pdfs:
+        yield ExaminesHere(store, authority.trust_folder, pdfs)
+
+
+def signed(message: Document, authority: DevelopmentAuthority, *, by: str | None = None) -> bytes:
+    """Return a document signed by its sender, or by somebody else."""
+    path = authority.folder / "agencies" / (by or message.sender.organ_id)
+    signer = FileSigner.load(path.with_name(f"{path.name}.key"), path.with_name(f"{path.name}.pem"))
+    return sign_message(encode(message), signer, signing_time=NOW)
 
 
 def document(document_id: str = "d1", *, sender: str = "G22", to: Sequence[str] = ("H23",), **more: Any) -> Document:

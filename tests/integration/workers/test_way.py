@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import pytest
-from tests.integration.workers.conftest import document, handed_on, handle, ids, status, submitted
+from tests.integration.workers.conftest import NOW, document, handed_on, handle, ids, status, submitted
 
 import lienthong_router.handler
 from lienthong.document.messages import Delivered, NoticeToSend, Refused, decode_notice
 from lienthong.edxml import Business, BusinessType, OtherInfo
 from lienthong.errors import Unavailable
 from lienthong.ledger.rows import AgencyRow
+from lienthong.signature.policy import Policy
 from lienthong_ingest.handler import IngestDocument
 from lienthong_notifier.handler import SendNotice
 from lienthong_router.handler import RouteDocument
@@ -22,6 +23,8 @@ from lienthong_status_tracker.handler import TrackStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from tests.integration.workers.conftest import ExaminesHere
 
     from lienthong.bus.messages import Incoming, Outgoing
     from lienthong.ledger.ledger import Ledger
@@ -33,11 +36,11 @@ if TYPE_CHECKING:
 class Exchange:
     """The handlers of all workers on one ledger, and the queues the router declared."""
 
-    def __init__(self, ledger: Ledger, store: FolderStore) -> None:
+    def __init__(self, ledger: Ledger, store: FolderStore, examiner: ExaminesHere) -> None:
         self.ledger = ledger
         self.declared: list[str] = []
         self.ingest = IngestDocument(store)
-        self.verify = VerifySignature(store)
+        self.verify = VerifySignature(examiner, Policy(), clock=lambda: NOW)
         self.router = RouteDocument(store, self._declare)
         self.tracker = TrackStatus(store)
         self.notifier = SendNotice()
@@ -62,9 +65,9 @@ class Exchange:
 
 
 @pytest.fixture
-def exchange(ledger: Ledger, store: FolderStore) -> Exchange:
+def exchange(ledger: Ledger, store: FolderStore, examiner: ExaminesHere) -> Exchange:
     """Provide the handlers."""
-    return Exchange(ledger, store)
+    return Exchange(ledger, store, examiner)
 
 
 def refusal(outputs: Sequence[Outgoing]) -> Refused:
@@ -295,15 +298,6 @@ async def test_a_notice_is_sent_once(exchange: Exchange, ledger: Ledger) -> None
     assert output.routing_key == "from.G22.to.lienthong.receipt"
     assert decode_notice(output.body).kind == output.type == "receipt"
     assert (await handle(exchange.notifier, ledger, task))[0].outputs == ()
-
-
-async def test_the_verdict_says_that_nothing_is_judged_yet(exchange: Exchange, database: str) -> None:
-    """Without a signature profile the verdict is indeterminate, never valid, and rests on what was checked."""
-    await exchange.to_router(submitted(document()))
-    connection = await asyncpg.connect(database)
-    row = await connection.fetchrow("select verdict, reason, grounds->>'authenticated_user' as who from verification")
-    assert tuple(row or ()) == ("indeterminate", "NO_SIGNATURE_PROFILE", "G22")
-    await connection.close()
 
 
 async def test_a_status_of_a_document_and_its_update_is_recorded_at_both(exchange: Exchange, database: str) -> None:

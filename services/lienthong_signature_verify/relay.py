@@ -1,0 +1,166 @@
+"""Ask for another judgement of what could not be found out: when its time has come, or trust has changed.
+
+The wish is a fact born in the database, not in a message: it stands in the ledger as `judge_again_at`, and is moved on
+only when the broker has confirmed that the document was asked for.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Protocol, Self
+
+import structlog
+
+from lienthong.bus.backoff import Backoff
+from lienthong.document.messages import DocumentToVerify, Lane
+from lienthong.errors import Unavailable
+from lienthong.telemetry import metrics
+from lienthong.telemetry.events import Event
+from lienthong.trust.folder import stamps_of
+from lienthong.worker.answers import to_signature_verify
+from lienthong.worker.ladder import reason
+from lienthong_signature_verify.judgement import again_at
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+    from lienthong.bus.messages import Outgoing
+    from lienthong.ledger.ledger import Ledger
+    from lienthong.ledger.rows import DueJudgement
+
+__all__ = ["Relay"]
+
+AT_ONCE = 100
+LOOK_SECONDS = 1.0
+"""Between two looks at what is due and at the trust folder."""
+DRAIN_SECONDS = 0.5
+"""Between two full turns: what an outage has left waiting must not push aside what comes in."""
+CONFIRM_SECONDS = 10.0
+"""How long the broker may take to confirm one turn; the rows are locked meanwhile."""
+HASTEN_SECONDS = 5.0
+"""The least time between two rounds because of trust."""
+EXAMINERS_LAG = timedelta(seconds=2)
+"""The examiners' processes look at the trust folder once a second: what is judged sooner may not know the change."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Publishes(Protocol):
+    """What is needed of the bus."""
+
+    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
+        """Publish messages and return each one's outcome, None for confirmed."""
+        ...
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Relay:
+    """Runs in the background until its block ends; several of them, in several workers, get on side by side.
+
+    Args:
+        ledger: where due judgements stand.
+        bus: where documents are asked for.
+        trust_folder: whose changes are a reason to judge again at once.
+        clock: the present.
+    """
+
+    def __init__(
+        self, ledger: Ledger, bus: Publishes, trust_folder: Path, *, clock: Callable[[], datetime] = _now
+    ) -> None:
+        self._ledger = ledger
+        self._bus = bus
+        self._trust_folder = trust_folder
+        self._clock = clock
+        self._stamps: object = None
+        self._hastened = float("-inf")
+        self._running: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        """Begin."""
+        self._running = asyncio.create_task(self._run(), name="judge again")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+
+    async def turn(self) -> int:
+        """Ask once for what is due, and return how many were asked for.
+
+        Raises:
+            Unavailable: the ledger or the broker is away; what was not confirmed stays due.
+        """
+        async with self._ledger.transaction() as unit:
+            now = self._clock()
+            due = await unit.due_judgements(now, AT_ONCE)
+            results = await self._publish([_ask(one) for one in due])
+            asked = [one for one, error in zip(due, results, strict=True) if error is None]
+            await unit.postpone_judgements(
+                {one.verification: again_at(one.received_at, now, one.held_until) for one in asked}
+            )
+            metrics.HELD.set(await unit.count_held())
+        errors = [error for error in results if error is not None]
+        if errors:
+            raise Unavailable(f"{len(errors)} not confirmed: {reason(errors[0])}")
+        if asked:
+            log.info(Event.JUDGEMENTS_ASKED, documents=len(asked))
+        return len(asked)
+
+    async def watch(self) -> bool:
+        """Have everything that waits judged again when the trust folder changed since the last look; tell whether."""
+        stamps = await asyncio.to_thread(stamps_of, self._trust_folder)
+        loop_time = asyncio.get_running_loop().time()
+        if stamps == self._stamps or loop_time - self._hastened < HASTEN_SECONDS:
+            return False
+        async with self._ledger.transaction() as unit:
+            await unit.hasten_judgements(self._clock() + EXAMINERS_LAG)
+        log.info(Event.TRUST_CHANGED, folder=str(self._trust_folder))
+        self._stamps, self._hastened = stamps, loop_time
+        return True
+
+    async def _run(self) -> None:
+        backoff = Backoff()
+        while True:
+            try:
+                await self.watch()
+                asked = await self.turn()
+            except Unavailable as away:
+                log.warning(Event.RELAY_DELAYED, reason=reason(away))
+                await asyncio.sleep(backoff.next())
+            except Exception as error:  # whatever it is, what waits must not be forgotten
+                log.exception(Event.RELAY_FAILED, reason=reason(error))
+                await asyncio.sleep(backoff.next())
+            else:
+                backoff.reset()
+                await asyncio.sleep(DRAIN_SECONDS if asked == AT_ONCE else LOOK_SECONDS)
+
+    async def _publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
+        if not messages:
+            return []
+        try:
+            async with asyncio.timeout(CONFIRM_SECONDS):
+                return await self._bus.publish_many(messages)
+        except TimeoutError as error:
+            raise Unavailable(f"the broker did not confirm within {CONFIRM_SECONDS:g} s") from error
+
+
+def _ask(due: DueJudgement) -> Outgoing:
+    return to_signature_verify(
+        DocumentToVerify(
+            document=due.document,
+            sha256=due.sha256,
+            user=due.user_name,
+            received_at=due.received_at,
+            lane=Lane(due.lane),
+            judgement=due.judgement + 1,
+        )
+    )
