@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import uuid
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from lienthong.agency import (
-    AgencyClient,
-    Delivered,
-    Delivery,
-    DocumentReference,
-    Receipt,
-    Refused,
-    StatusReport,
-    Verified,
-)
+from lienthong.agency import AgencyClient, Delivery, DocumentReference, Refused
+from lienthong.agency.signing import is_signed
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.edxml.wire_time import VIETNAM
+from lienthong.errors import Refusal
+from lienthong.signature import FileSigner
+from lienthong_cli.agency_told import Answers, describe
 from lienthong_cli.endings import REFUSED, UNAVAILABLE, USAGE, explained, fail
+from lienthong_cli.signature import VALUES
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Coroutine
-    from uuid import UUID
 
-    from lienthong.agency.reading import Told
+    from lienthong.signature import Signer
 
 __all__ = ["app"]
 
@@ -59,8 +53,34 @@ Broker = Annotated[
 ]
 State = Annotated[
     Path | None,
-    typer.Option(help="Tệp nhớ những gì đã xử lý / file that remembers what was handled."),
+    typer.Option(help="Tệp nhớ những gì đã xử lý, đã ký / file that remembers what was handled and signed."),
 ]
+Key = Annotated[
+    Path | None,
+    typer.Option(
+        "--key",
+        metavar="PEM",
+        envvar="LIENTHONG_AGENCY_SIGNING_KEY",
+        help="Khóa bí mật để ký / the private key to sign with.",
+    ),
+]
+Certificates = Annotated[
+    Path | None,
+    typer.Option(
+        "--certificates",
+        metavar="PEM",
+        envvar="LIENTHONG_AGENCY_SIGNING_CERTIFICATES",
+        help="Chứng thư số, nếu không ở trong --key / its certificate, when it is not in --key.",
+    ),
+]
+Unsigned = Annotated[
+    bool, typer.Option("--unsigned", help="Cố ý gửi không ký, dù có khóa / send unsigned on purpose, key or not.")
+]
+
+REMEDY = (
+    "hãy đặt --key (LIENTHONG_AGENCY_SIGNING_KEY), hoặc --unsigned nếu cố ý không ký / "
+    "give --key (LIENTHONG_AGENCY_SIGNING_KEY), or --unsigned to send it unsigned on purpose"
+)
 
 
 @app.command()
@@ -72,16 +92,20 @@ def send(
         typer.Option(min=0, help="Số giây chờ trả lời, 0 là không chờ / seconds to wait for the answer, 0 for none."),
     ] = 30.0,
     state: State = None,
+    key: Key = None,
+    certificates: Certificates = None,
+    unsigned: Unsigned = False,
 ) -> None:
-    """Gửi văn bản và chờ trả lời / send documents and wait until they are delivered or refused.
+    """Ký, gửi văn bản và chờ trả lời / sign and send documents, wait until they are delivered or refused.
 
-    Other messages that come meanwhile are shown and acknowledged as `watch` does. Exit status: 0 when every document
-    was delivered, 1 when one was refused, 3 when there was no answer.
+    A file that is signed already is sent as it is. Other messages that come meanwhile are shown and acknowledged as
+    `watch` does. Exit status: 0 when every document was delivered, 1 when one was refused, 2 when there is no key to
+    sign one with, 3 when there was no answer or one is held until its signatures can be judged.
     """
     for file in files:
         if not (file.is_file() and os.access(file, os.R_OK)):
             fail(f"{file}: không có tệp này hoặc không đọc được / no such file, or not readable", USAGE)
-    _run(_send(files, broker, wait, state))
+    _run(_send(files, broker, wait, state, _signer(key, certificates, unsigned=unsigned), unsigned=unsigned))
 
 
 @app.command()
@@ -91,12 +115,20 @@ def receive(
     count: Count = 0,
     wait: Wait = 10.0,
     state: State = None,
+    key: Key = None,
+    certificates: Certificates = None,
+    unsigned: Unsigned = False,
 ) -> None:
     """Nhận văn bản, báo đã đến (01) / receive documents; 01 is reported for each once it is kept.
 
-    With a folder each document is written to it as edXML, and its attachments to a folder beside.
+    Each document gets a folder in the folder given: document.edxml, its attachments, and found.json, which says what
+    the exchange found about its signatures. Without a key 01 is reported unsigned.
     """
-    _run(_receive(broker, folder, count, wait, state))
+    signer = _signer(key, certificates, unsigned=unsigned)
+    if signer is None and not unsigned:
+        # 01 only says where the document is: no reason to keep anybody from receiving.
+        typer.echo(f"01 được báo không có chữ ký; {REMEDY} (01 is reported unsigned)", err=True)
+    _run(_receive(broker, folder, count, wait, state, signer))
 
 
 @app.command()
@@ -114,15 +146,21 @@ def report(
         typer.Option(min=0, help="Số giây chờ xem có bị từ chối / seconds to wait for a refusal, 0 for none."),
     ] = 2.0,
     state: State = None,
+    key: Key = None,
+    certificates: Certificates = None,
+    unsigned: Unsigned = False,
 ) -> None:
-    """Báo trạng thái xử lý / report what became of a document.
+    """Ký và báo trạng thái xử lý / sign and report what became of a document.
 
     Only a refusal is answered; other messages that come meanwhile are shown and acknowledged as `watch` does. Exit
     status: 1 when it was refused.
     """
     if code not in STATUS_CODES:
         fail(f"{code}: không có mã này, hãy dùng / no such code, use one of: {', '.join(STATUS_CODES)}", USAGE)
-    _run(_report(broker, DocumentReference(to, document_id, notation), code, reason, wait, state))
+    signer = _signer(key, certificates, unsigned=unsigned)
+    if signer is None and not unsigned:
+        fail(f"trạng thái chưa có chữ ký; {REMEDY} (the status is not signed)", USAGE)
+    _run(_report(broker, DocumentReference(to, document_id, notation), code, reason, wait, state, signer))
 
 
 @app.command()
@@ -132,7 +170,7 @@ def watch(
     wait: Wait = 0.0,
     state: State = None,
 ) -> None:
-    """Theo dõi biên nhận, trạng thái / show receipts, refusals and statuses as they come."""
+    """Theo dõi biên nhận, chữ ký, trạng thái / show receipts, verdicts, refusals and statuses as they come."""
     _run(_watch(broker, count, wait, state))
 
 
@@ -143,9 +181,20 @@ def _run(work: Coroutine[None, None, int]) -> None:
         raise typer.Exit(asyncio.run(work))
 
 
-async def _send(files: list[Path], broker: str, wait: float, state: Path | None) -> int:
-    async with AgencyClient(broker, state=state) as agency:
-        answers = _Answers()
+def _signer(key: Path | None, certificates: Path | None, *, unsigned: bool) -> Signer | None:
+    if key is None or unsigned:
+        return None
+    with explained():
+        return FileSigner.load(key, certificates or key)
+
+
+async def _send(
+    files: list[Path], broker: str, wait: float, state: Path | None, signer: Signer | None, *, unsigned: bool
+) -> int:
+    if signer is None and not unsigned:
+        await _require_signed(files)
+    async with AgencyClient(broker, signer=signer, state=state) as agency:
+        answers = Answers()
         for file in files:
             # A fresh id each time: a document sent before is answered again.
             body = await asyncio.to_thread(file.read_bytes)
@@ -162,51 +211,33 @@ async def _send(files: list[Path], broker: str, wait: float, state: Path | None)
         await agency.settle()
     for missing in answers.missing:
         typer.echo(f"{missing}: chưa có trả lời sau {wait:g} giây / no answer after {wait:g} s", err=True)
+    for held in answers.waiting:
+        typer.echo(f"{held}: đang giữ lại, xem tiếp bằng `watch` / held; follow it with `watch`", err=True)
+    if answers.exists and signer is not None and state is None:
+        typer.echo(
+            "Ký lại thì thành văn bản khác; để gửi lại đúng bản đã gửi, hãy dùng --state / "
+            "signed again it is another document; use --state to send again just what was sent",
+            err=True,
+        )
     if answers.refused:
         return REFUSED
-    return UNAVAILABLE if answers.missing else 0
+    return UNAVAILABLE if answers.missing or answers.waiting else 0
 
 
-@dataclass
-class _Answers:
-    """What the exchange has said about the files sent: a receipt first, then delivered or, even then, refused."""
-
-    submitted: dict[str, Path] = field(default_factory=dict)
-    received: dict[UUID, str] = field(default_factory=dict)
-    delivered: set[UUID] = field(default_factory=set)
-    settled: set[str] = field(default_factory=set)
-    refused: bool = False
-
-    @property
-    def missing(self) -> list[Path]:
-        """The files whose fate is not known yet."""
-        return [file for message_id, file in self.submitted.items() if message_id not in self.settled]
-
-    def note(self, told: Told) -> Path | None:
-        """Note what was told, and return the file it is about; None when it is about something else."""
-        message_id: str | None = None
-        match told:
-            case Receipt() if told.submission_message_id in self.submitted:
-                message_id = told.submission_message_id
-                self.received[told.document] = message_id
-                # Sent before: it was delivered then, and nobody says so again.
-                if told.repeated or told.document in self.delivered:
-                    self.settled.add(message_id)
-            case Refused() if told.submission_message_id in self.submitted:
-                message_id = told.submission_message_id
-                self.settled.add(message_id)
-                self.refused = True
-            case Delivered():
-                self.delivered.add(told.document)
-                message_id = self.received.get(told.document)
-                if message_id is not None:
-                    self.settled.add(message_id)
-        return self.submitted[message_id] if message_id is not None else None
+async def _require_signed(files: list[Path]) -> None:
+    """End the command when one of the files is not signed; one that cannot be read is the exchange's to judge."""
+    for file in files:
+        body = await asyncio.to_thread(file.read_bytes)
+        with suppress(Refusal):
+            if not await is_signed(body):
+                fail(f"{file}: chưa có chữ ký; {REMEDY} (it is not signed)", USAGE)
 
 
-async def _receive(broker: str, folder: Path | None, count: int, wait: float, state: Path | None) -> int:
+async def _receive(
+    broker: str, folder: Path | None, count: int, wait: float, state: Path | None, signer: Signer | None
+) -> int:
     received = 0
-    async with AgencyClient(broker, state=state) as agency:
+    async with AgencyClient(broker, signer=signer, state=state) as agency:
         async for delivery in _within(agency.deliveries(), wait):
             if folder is not None:
                 await asyncio.to_thread(_keep, folder, delivery)
@@ -214,6 +245,8 @@ async def _receive(broker: str, folder: Path | None, count: int, wait: float, st
             document = delivery.document
             urgent = " [KHẨN / URGENT]" if delivery.urgent else ""
             typer.echo(f"{delivery.sender}: {document.code or ''} {document.subject or ''}{urgent}")
+            if delivery.value is not None:
+                typer.echo(f"  {VALUES[delivery.value]}: {delivery.found_vi} / {delivery.found_en}")
             typer.echo(f"  DocumentId={document.document_id} sha256={delivery.sha256}")
             received += 1
             if received == count:
@@ -223,9 +256,15 @@ async def _receive(broker: str, folder: Path | None, count: int, wait: float, st
 
 
 async def _report(
-    broker: str, about: DocumentReference, code: str, reason: str | None, wait: float, state: Path | None
+    broker: str,
+    about: DocumentReference,
+    code: str,
+    reason: str | None,
+    wait: float,
+    state: Path | None,
+    signer: Signer | None,
 ) -> int:
-    async with AgencyClient(broker, state=state) as agency:
+    async with AgencyClient(broker, signer=signer, state=state) as agency:
         submission = await agency.report_status(about, code, description=reason)
         meaning = STATUS_CODES[code]
         typer.echo(f"{about.document_id}: đã báo {code} {meaning.vi} / reported {code} {meaning.en}")
@@ -245,7 +284,7 @@ async def _report(
 
 async def _watch(broker: str, count: int, wait: float, state: Path | None) -> int:
     shown = 0
-    async with AgencyClient(broker, state=state) as agency:
+    async with AgencyClient(broker, signer=None, state=state) as agency:  # it reports nothing
         async for told in _within(agency.statuses(), wait):
             typer.echo(describe(told))
             shown += 1
@@ -266,34 +305,6 @@ async def _within(stream: AsyncIterator[ItemT], seconds: float) -> AsyncIterator
         yield item
 
 
-def describe(told: Told) -> str:
-    """Say in one or more lines what the exchange or a receiver told."""
-    match told:
-        case Receipt():
-            again = " (đã nhận trước đây / received before)" if told.repeated else ""
-            since = told.received_at.astimezone(VIETNAM).isoformat(timespec="seconds")
-            return f"{told.document_id}: trục đã nhận / the exchange has it since {since}{again}"
-        case Refused():
-            lines = [f"{told.document_id or told.submission_message_id}: bị từ chối / refused"]
-            lines += [
-                f"  {problem.code}{f' [{problem.path}]' if problem.path else ''}: {problem.vi} / {problem.en}"
-                for problem in told.problems
-            ]
-            return "\n".join(lines)
-        case Delivered():
-            to = ", ".join(addressee.agency for addressee in told.addressees)
-            return f"{told.document_id}: đã đến nơi nhận / delivered to {to}"
-        case Verified():
-            return f"{told.document_id}: {told.found.vi} / {told.found.en}"
-        case StatusReport():
-            meaning = STATUS_CODES.get(told.code)
-            text = f"{meaning.vi} / {meaning.en}" if meaning else ""
-            # Many systems only repeat there what the code means.
-            more = told.status.description
-            added = f": {more}" if more and (meaning is None or more != meaning.vi) else ""
-            return f"{told.document_id}: {told.reporter} {told.code} {text}{added}"
-
-
 def _keep(folder: Path, delivery: Delivery) -> None:
     """Write a delivery so that it survives a power cut: file, folder, then 01."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -302,6 +313,14 @@ def _keep(folder: Path, delivery: Delivery) -> None:
     _write(home / "document.edxml", delivery.body)
     for ordinal, attachment in enumerate(delivery.document.attachments, 1):
         _write(home / f"{ordinal:02}-{attachment.file_name}", attachment.content)
+    if delivery.value is not None:
+        found = {
+            "verdict": delivery.verdict,
+            "value": delivery.value,
+            "vi": delivery.found_vi,
+            "en": delivery.found_en,
+        }
+        _write(home / "found.json", json.dumps(found, ensure_ascii=False, indent=2).encode())
     for place in (home, folder):
         descriptor = os.open(place, os.O_RDONLY)
         try:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lienthong.signature.attachments import Scanner
 
-__all__ = ["app"]
+__all__ = ["MARKS", "VALUES", "app"]
 
 app = typer.Typer(help="Chữ ký số / digital signatures.", no_args_is_help=True)
 
@@ -39,6 +39,7 @@ VERDICTS = {
     Verdict.INDETERMINATE: "chưa xác định được / indeterminate",
     Verdict.UNSIGNED: "chưa ký / unsigned",
 }
+MARKS = {Verdict.VALID: "✓", Verdict.INVALID: "✗"}
 VALUES = {
     Value.PAPER: "có giá trị như văn bản giấy / has the value of paper",
     Value.INFORMATION: "chỉ để thông tin / for information",
@@ -211,14 +212,14 @@ def _tell(file: Path, verification: Verification) -> None:
     appraisal = verification.appraisal
     typer.echo(f"{file}: {VERDICTS[appraisal.verdict]}; {VALUES[appraisal.value]}")
     for one in verification.findings:
-        sign_of = {Verdict.VALID: "✓", Verdict.INVALID: "✗"}.get(one.verdict, "?")
+        mark = MARKS.get(one.verdict, "?")
         who = ", ".join(part for part in (one.signer, one.agency) if part) or "không rõ / unknown"
         where = f" [{one.subject}]" if one.subject else ""
         code = f" {one.reason.code}" if one.reason.code else ""
-        typer.echo(f"  {sign_of} {one.kind}{where}: {who}{code}: {one.reason.vi} / {one.reason.en}")
+        typer.echo(f"  {mark} {one.kind}{where}: {who}{code}: {one.reason.vi} / {one.reason.en}")
     for attached in verification.files:
-        mark = "✗" if attached.refuses else "?" if attached.unknown else "·"
-        typer.echo(f"  {mark} {attached.problem.vi} / {attached.problem.en}")
+        flag = "✗" if attached.refuses else "?" if attached.unknown else "·"
+        typer.echo(f"  {flag} {attached.problem.vi} / {attached.problem.en}")
     told = {one.reason.en for one in verification.findings} | {one.problem.en for one in verification.files}
     for reason in appraisal.reasons:
         if reason.en not in told:

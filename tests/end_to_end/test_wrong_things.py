@@ -85,8 +85,8 @@ async def pair(running_exchange: RunningExchange) -> AsyncIterator[Pair]:
     """Provide two agencies on one exchange for all tests of this module."""
     async with (
         running_exchange(MEMBERS) as running,
-        AgencyClient(running.exchange.agency_url(SENDER)) as sender,
-        AgencyClient(running.exchange.agency_url(RECEIVER)) as receiver,
+        AgencyClient(running.exchange.agency_url(SENDER), signer=None) as sender,
+        AgencyClient(running.exchange.agency_url(RECEIVER), signer=None) as receiver,
     ):
         yield Pair(running, sender, receiver)
 

@@ -2,10 +2,11 @@
 
 ::
 
-    async with AgencyClient("amqps://H23@axis.example/lienthong", state=Path("seen.sqlite")) as agency:
-        await agency.send(document)                              # returns when the exchange's broker has it on disk
+    signer = FileSigner.load(Path("key.pem"), Path("certificate.pem"))    # or a token's: lienthong.signature.pkcs11
+    async with AgencyClient("amqps://H23@axis.example/lienthong", signer=signer, state=Path("h23.sqlite")) as agency:
+        await agency.send(document)                              # signed, and on the exchange's disk when it returns
         async for delivery in agency.deliveries():
-            register(delivery.document, delivery.body)           # 01 is reported when the loop comes back
+            register(delivery.document, delivery.value)          # 01 is reported when the loop comes back
             await agency.report_status(delivery, "03")
         async for status in agency.statuses():
             ...                                                  # Receipt, Verified, Refused, Delivered or StatusReport

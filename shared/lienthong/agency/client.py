@@ -12,6 +12,7 @@ from lienthong.agency.inbox import Inbox, Taken
 from lienthong.agency.messages import Delivery, DocumentReference, Submission
 from lienthong.agency.reading import EDXML, LARGE_BYTES, Told, read_delivery, read_edxml, read_told
 from lienthong.agency.seen import open_seen
+from lienthong.agency.signing import MessageSigning, is_signed
 from lienthong.agency.streams import Stream
 from lienthong.bus.backoff import Backoff
 from lienthong.bus.connection import Bus
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from lienthong.bus.messages import Incoming
+    from lienthong.signature import Signer
 
 __all__ = ["AgencyClient"]
 
@@ -50,10 +52,14 @@ class AgencyClient:
 
     Args:
         urls: AMQP addresses with user, password and virtual host; several, comma-separated, are tried in turn.
+        signer: the key that signs documents and statuses (profile 1): `lienthong.signature.FileSigner`, or
+            `lienthong.signature.pkcs11.Pkcs11Signer`. With None they are sent unsigned: documents are then worth no
+            more than information to their receivers, where the exchange's policy takes them at all.
         agency: the agency's code; the user name of the address when left out.
         organization: how the agency writes itself as the sender of statuses; its code alone when left out.
-        state: a file that remembers what was handled, so that a restart does not hand it out again; without it the
-            client remembers as long as it lives.
+        state: a file that remembers what was handled, so that a restart does not hand it out again, and what was
+            signed, so that the same call is the same message after a restart, too; without it the client remembers
+            as long as it lives.
         report_arrival: whether 01 is reported by itself for every document handled, withdrawals apart.
         send_seconds: how long connecting, `send` and `report_status` try when the broker is away.
 
@@ -65,6 +71,7 @@ class AgencyClient:
         self,
         urls: str,
         *,
+        signer: Signer | None,
         agency: str | None = None,
         organization: Organization | None = None,
         state: Path | None = None,
@@ -81,6 +88,7 @@ class AgencyClient:
         self.duplicates = 0  # how many repeated messages were dropped
         self._report_arrival = report_arrival
         self._seen = open_seen(state)
+        self._signing = MessageSigning(signer, self._seen) if signer is not None else None
         self._bus = Bus(
             urls,
             name=f"agency {self.code}",
@@ -108,10 +116,10 @@ class AgencyClient:
         await self._seen.close()
 
     async def send(self, document: Document | bytes, *, message_id: str | None = None) -> Submission:
-        """Submit a document; returns when the broker has it on disk.
+        """Sign a document and submit it; returns when the broker has it on disk.
 
-        The exchange answers in `statuses` with a `Receipt` or with `Refused`. Bytes are sent as they are, also when
-        they cannot be read here: judging them is the exchange's office.
+        The exchange answers in `statuses` with a `Receipt` or with `Refused`. Bytes that carry a signature already, or
+        cannot be read here, are sent as they are: judging them is the exchange's office.
 
         Args:
             document: the document, or its edXML.
@@ -120,16 +128,16 @@ class AgencyClient:
                 answered again for a document sent before.
 
         Raises:
-            Unavailable: the broker did not confirm in time, or will not have the message; it may have arrived all the
-                same, and sending again is safe.
+            Unavailable: the broker did not confirm in time, or will not have the message, or the key cannot be
+                reached; it may have arrived all the same, and sending again is safe.
+            Refusal: it can be read, but is so made that no signature of it would be accepted; nothing was sent.
         """
         body = await _encoded(document) if isinstance(document, Document) else document
         known = document if isinstance(document, Document) else await _readable(document)
-        digest = sha256(body).hexdigest()
         key = SubmissionKey.DOCUMENT_URGENT if known and known.urgent else SubmissionKey.DOCUMENT
-        identity = message_id or str(derive("submitted", self.code, digest))
-        await self._publish(self._submission(key, identity, body, digest))
-        return Submission(identity, known.document_id if known else None, digest)
+        to_sign = known is not None and not await is_signed(body)
+        message = await self._submission(key, ("submitted", self.code), body, sign=to_sign, message_id=message_id)
+        return await self._submit(message, known.document_id if known else None)
 
     def deliveries(self) -> AsyncIterator[Delivery]:
         """Iterate over the documents delivered to this agency, each once, waiting for more.
@@ -147,8 +155,9 @@ class AgencyClient:
     def statuses(self) -> AsyncIterator[Told]:
         """Iterate over what the exchange and the receivers tell this agency, each once, waiting for more.
 
-        `Receipt`, `Refused` and `Delivered` are the exchange's own; a `StatusReport` is a receiver's, or with code 13
-        a sender's who asks for a document back. What cannot be read is put into the state file and logged.
+        `Receipt`, `Verified`, `Refused` and `Delivered` are the exchange's own; a `StatusReport` is a receiver's, or
+        with code 13 a sender's who asks for a document back. What cannot be read is put into the state file and
+        logged.
 
         Raises:
             MisconfiguredError: while iterating: the broker refuses the user.
@@ -179,7 +188,7 @@ class AgencyClient:
             staff: the officer to ask.
 
         Raises:
-            Unavailable: the broker did not confirm in time.
+            Unavailable: the broker did not confirm in time, or the key cannot be reached.
         """
         if isinstance(about, Delivery):
             await about.done()
@@ -207,17 +216,30 @@ class AgencyClient:
             description=description,
             timestamp=moment,
         )
-        body = encode(status)
-        digest = sha256(body).hexdigest()
-        identity = str(derive("reported", self.code, about.organ_id, about.document_id, code, digest))
-        await self._publish(self._submission(SubmissionKey.STATUS, identity, body, digest))
-        return Submission(identity, about.document_id, digest)
+        identity = ("reported", self.code, about.organ_id, about.document_id, code)
+        message = await self._submission(SubmissionKey.STATUS, identity, encode(status))
+        return await self._submit(message, about.document_id)
 
-    def _submission(self, key: SubmissionKey, message_id: str, body: bytes, digest: str) -> Outgoing:
+    async def _submission(
+        self,
+        key: SubmissionKey,
+        identity: tuple[str, ...],
+        body: bytes,
+        *,
+        sign: bool = True,
+        message_id: str | None = None,
+    ) -> Outgoing:
+        """Return the message to publish; its id is derived from `identity` and the content before it was signed."""
+        digest = sha256(body).hexdigest()
+        identity = (*identity, digest)
+        if self._signing is not None and sign:
+            body = await self._signing.sign(body, digest)
+            # Sent unsigned by a former setting it was another message.
+            identity, digest = (*identity, "signed"), sha256(body).hexdigest()
         return Outgoing(
             exchange=SUBMISSION,
             routing_key=key,
-            message_id=message_id,
+            message_id=message_id or str(derive(*identity)),
             body=body,
             content_type=EDXML,
             type=key.partition(".")[0],
@@ -228,10 +250,11 @@ class AgencyClient:
             user_id=self._bus.user,
         )
 
-    async def _publish(self, message: Outgoing) -> None:
+    async def _submit(self, message: Outgoing, document_id: str | None) -> Submission:
         (failure,) = await self._bus.publish_many([message])
         if failure is not None:
             raise failure
+        return Submission(message.message_id, document_id, str(message.headers[Header.SHA256]))
 
     def _inbox(self, urls: str, queue: str) -> Inbox:
         return Inbox(urls, queue, name=f"agency {self.code}", heartbeat_seconds=HEARTBEAT_SECONDS)
@@ -267,7 +290,8 @@ class AgencyClient:
     ) -> None:
         """Report a status for as long as it takes, or until this client is closed and the message comes again anyway.
 
-        A lost connection is no reason to give up: what is reported afterwards would overtake this.
+        A lost connection is no reason to give up, nor is a key that is away: what is reported afterwards would
+        overtake this.
         """
         backoff = Backoff()
         while inbox.is_open:
@@ -276,6 +300,9 @@ class AgencyClient:
             except Unavailable as error:
                 log.warning("%s for %s cannot be reported now: %s", code, about.document_id, error)
                 await asyncio.sleep(backoff.next())
+            except Refusal as error:
+                log.error("%s for %s cannot be reported: %s", code, about.document_id, error)  # noqa: TRY400 - no bug
+                return
             else:
                 return
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from datetime import date, datetime
     from uuid import UUID
 
+    from lienthong.document.verdicts import Value, Verdict
     from lienthong.edxml import Document, Status
 
 __all__ = ["Delivery", "DocumentReference", "StatusReport", "Submission"]
@@ -60,6 +61,10 @@ class Delivery:
         sha256: hexadecimal SHA-256 of `body`, checked on arrival.
         urgent: whether it came in the urgent lane.
         received_at: when this process took it from the queue, UTC.
+        verdict: what the exchange found about its signatures; None when the exchange does not say.
+        value: what it is worth by that: paper's value, or for information; None likewise.
+        found_vi: the same in words for a clerk, in Vietnamese.
+        found_en: the same in English.
     """
 
     document: Document
@@ -70,6 +75,10 @@ class Delivery:
     sha256: str
     urgent: bool
     received_at: datetime
+    verdict: Verdict | None
+    value: Value | None
+    found_vi: str | None
+    found_en: str | None
     _settle: Callable[[Delivery], Awaitable[None]] = field(repr=False, compare=False)
 
     async def done(self) -> None:

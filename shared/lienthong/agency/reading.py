@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from lienthong.agency.messages import Delivery, StatusReport
 from lienthong.document.messages import Delivered, Receipt, Refused, Verified, decode_notice
+from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Document, Status, decode
 from lienthong.errors import Problem, Refusal
 from lienthong.topology.names import Header
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from enum import StrEnum
 
     from lienthong.bus.messages import Incoming
 
@@ -23,6 +25,8 @@ __all__ = ["EDXML", "LARGE_BYTES", "Told", "read_delivery", "read_told"]
 EDXML = "application/edxml+xml"
 LARGE_BYTES = 1_000_000
 """Messages above this are decoded and encoded beside the event loop, so that heartbeats go on."""
+
+EnumT = TypeVar("EnumT", bound="StrEnum")
 
 Told = Receipt | Refused | Delivered | Verified | StatusReport
 
@@ -58,6 +62,10 @@ async def read_delivery(message: Incoming, settle: Callable[[Delivery], Awaitabl
         sha256=digest,
         urgent=decoded.urgent,
         received_at=message.received_at,
+        verdict=_member(Verdict, message.headers.get(Header.VERDICT)),
+        value=_member(Value, message.headers.get(Header.VALUE)),
+        found_vi=_text(message.headers.get(Header.FOUND_VI)),
+        found_en=_text(message.headers.get(Header.FOUND_EN)),
         _settle=settle,
     )
 
@@ -100,3 +108,12 @@ def _added(message: Incoming) -> tuple[UUID, str, str]:
     if not (isinstance(document, str) and isinstance(document_id, str) and isinstance(sender, str)):
         raise ValueError("headers of the exchange are missing")  # noqa: TRY004 - a wrong value of a stranger
     return UUID(document), document_id, sender
+
+
+def _member(kind: type[EnumT], said: object) -> EnumT | None:
+    """Return which one the exchange said; None when it said nothing, or a word of a later version."""
+    return next((member for member in kind if member.value == said), None)
+
+
+def _text(said: object) -> str | None:
+    return said if isinstance(said, str) else None

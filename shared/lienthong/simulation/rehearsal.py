@@ -75,7 +75,9 @@ async def running_robots(exchange: Exchange, traffic: Traffic, members: Iterable
 
         async def connect(member: Member) -> Robot:
             client = AgencyClient(
-                exchange.agency_url(member.unit.code), report_arrival=member.role not in (Role.NEVER, Role.SENDS_ONLY)
+                exchange.agency_url(member.unit.code),
+                signer=None,
+                report_arrival=member.role not in (Role.NEVER, Role.SENDS_ONLY),
             )
             async with turn:
                 await clients.enter_async_context(client)

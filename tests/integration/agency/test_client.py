@@ -151,7 +151,7 @@ async def one(client: AgencyClient) -> Delivery:
 async def test_a_submission_is_what_the_wire_contract_says(stage: Stage) -> None:
     """Persistent bytes unaltered, under the agency's own user, with id, digest and time, in the right lane."""
     body = encode(paper())
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         ordinary = await client.send(body)
         urgent = await client.send(paper("d2", priority=2))
     taken = {message.message_id: message for message in await stage.submitted(Step.INGEST, 2)}
@@ -174,7 +174,7 @@ async def test_a_submission_is_what_the_wire_contract_says(stage: Stage) -> None
 
 async def test_the_same_call_is_the_same_message(stage: Stage) -> None:
     """A retry after an outage cannot become a second submission, unless the agency asks to be answered again."""
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         first = await client.send(paper())
         again = await client.send(paper())
         other = await client.send(paper(), message_id="mine")
@@ -189,7 +189,7 @@ async def test_the_same_call_is_the_same_message(stage: Stage) -> None:
 
 async def test_what_cannot_be_read_here_is_submitted_all_the_same(stage: Stage) -> None:
     """Judging a message is the exchange's office; the kit does not swallow it."""
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         submission = await client.send(b"<not-edxml/>")
     (message,) = await stage.submitted(Step.INGEST, 1)
     assert message.body == b"<not-edxml/>"
@@ -200,7 +200,7 @@ async def test_a_handled_document_is_reported_and_acknowledged(stage: Stage) -> 
     """Coming back to the loop reports 01 to the document's sender and takes the message off the queue."""
     first = await stage.deliver(paper("d1"))
     await stage.deliver(paper("d2", priority=1))
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         async with asyncio.timeout(SECONDS):
             async for delivery in client.deliveries():
                 if delivery.document.document_id == "d2":
@@ -221,7 +221,7 @@ async def test_a_loop_left_early_goes_on_where_it_was(stage: Stage) -> None:
     """Leaving the loop neither loses a document nor says that it is in safe hands; done() does."""
     await stage.deliver(paper("d1"))
     await stage.deliver(paper("d2"))
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         async with asyncio.timeout(SECONDS):
             async for delivery in client.deliveries():
                 assert delivery.document.document_id == "d1"
@@ -246,7 +246,7 @@ async def test_a_repeated_delivery_is_handed_out_once(stage: Stage) -> None:
     await stage.deliver(paper("d1"))
     await stage.deliver(paper("d2"))
     seen = []
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         async with asyncio.timeout(SECONDS):
             async for delivery in client.deliveries():
                 seen.append(delivery.document.document_id)
@@ -265,11 +265,11 @@ async def test_a_restarted_agency_does_not_handle_twice(stage: Stage, tmp_path: 
     """With a state file, what was handled is known after a restart, even if it had not been acknowledged."""
     state = tmp_path / "seen.sqlite"
     await stage.deliver(paper("d1"))
-    async with AgencyClient(stage.url, state=state) as client:
+    async with AgencyClient(stage.url, signer=None, state=state) as client:
         await (await one(client)).done()
     await stage.deliver(paper("d1"))
     await stage.deliver(paper("d2"))
-    async with AgencyClient(stage.url, state=state) as client:
+    async with AgencyClient(stage.url, signer=None, state=state) as client:
         delivery = await one(client)
         assert delivery.document.document_id == "d2"
         assert client.duplicates == 1
@@ -281,7 +281,7 @@ async def test_a_restarted_agency_does_not_handle_twice(stage: Stage, tmp_path: 
 async def test_arrival_is_not_always_reported(stage: Stage, report_arrival: bool, business: BusinessType) -> None:
     """A withdrawal is answered with 15 or 16, and an agency may keep 01 to itself."""
     await stage.deliver(paper("d1", business=business))
-    async with AgencyClient(stage.url, report_arrival=report_arrival) as client:
+    async with AgencyClient(stage.url, signer=None, report_arrival=report_arrival) as client:
         delivery = await one(client)
         await client.report_status(delivery, "15", description="Đồng ý")
     (only,) = await stage.submitted(Step.STATUS_TRACKER, 1)
@@ -294,7 +294,7 @@ async def test_arrival_is_not_always_reported(stage: Stage, report_arrival: bool
 async def test_reporting_on_a_delivery_reports_its_arrival_first(stage: Stage) -> None:
     """The life cycle does not lead from 03 back to 01, so 01 goes before whatever the agency reports."""
     await stage.deliver(paper("d1"))
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         delivery = await one(client)
         await client.report_status(delivery, "03")
         reference = DocumentReference(SENDER, "d1", "7816/UBND-VP", date(2019, 1, 15))
@@ -307,7 +307,7 @@ async def test_reporting_on_a_delivery_reports_its_arrival_first(stage: Stage) -
 async def test_many_sends_and_reports_at_once(stage: Stage) -> None:
     """An agency may use its connection from several tasks."""
     about = DocumentReference(SENDER, "d1")
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         await asyncio.gather(
             *(client.send(paper(f"d{number}")) for number in range(30)),
             *(client.report_status(about, "06", description=str(number)) for number in range(30)),
@@ -330,7 +330,7 @@ async def test_an_unreadable_delivery_is_refused_and_kept(stage: Stage, tmp_path
     await stage.deliver(body, headers=headers)
     await stage.deliver(paper("d2"))
     state = tmp_path / "seen.sqlite"
-    async with AgencyClient(stage.url, state=state) as client:
+    async with AgencyClient(stage.url, signer=None, state=state) as client:
         assert (await one(client)).document.document_id == "d2"
     (refusal,) = await stage.submitted(Step.STATUS_TRACKER, 1)
     told = decode(refusal.body)
@@ -347,7 +347,7 @@ async def test_a_stranger_in_the_queue_does_not_block_it(stage: Stage, tmp_path:
     await stage.deliver(paper("d1"), headers={}, message_id="stranger")
     await stage.deliver(paper("d2"))
     state = tmp_path / "seen.sqlite"
-    async with AgencyClient(stage.url, state=state) as client:
+    async with AgencyClient(stage.url, signer=None, state=state) as client:
         assert (await one(client)).document.document_id == "d2"
     connection = sqlite3.connect(state)
     assert connection.execute("select count(*) from unreadable").fetchone() == (1,)
@@ -382,7 +382,7 @@ async def test_statuses_come_typed_and_once(stage: Stage) -> None:
     for message in (notice, unknown, notice, report, report):
         await stage.publish(message)
     told = []
-    async with AgencyClient(stage.url) as client, asyncio.timeout(SECONDS):
+    async with AgencyClient(stage.url, signer=None) as client, asyncio.timeout(SECONDS):
         async for item in client.statuses():
             told.append(item)
             if len(told) == 2:
@@ -401,7 +401,7 @@ async def test_statuses_come_typed_and_once(stage: Stage) -> None:
 
 async def test_a_cut_connection_is_taken_up_again(stage: Stage) -> None:
     """Reading, reporting and sending go on after the broker closed every connection of the agency."""
-    async with AgencyClient(stage.url) as client:
+    async with AgencyClient(stage.url, signer=None) as client:
         await stage.deliver(paper("d1"))
         delivery = await one(client)
         await stage.admin.close_user_connections(AGENCY)
@@ -429,7 +429,7 @@ async def test_leaving_ends_the_loops(stage: Stage) -> None:
         async for told in client.statuses():
             raise AssertionError(told)
 
-    async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as tasks, AgencyClient(stage.url) as client:
+    async with asyncio.timeout(SECONDS), asyncio.TaskGroup() as tasks, AgencyClient(stage.url, signer=None) as client:
         loops = [tasks.create_task(read(client)), tasks.create_task(hear(client))]
         await stage.deliver(paper("d1"))
         await stage.submitted(Step.STATUS_TRACKER, 1)
@@ -441,7 +441,7 @@ async def test_an_outage_ends_in_unavailable(vhost: str) -> None:
     """When no broker answers the agency learns it in the time it set, by an error that says try again."""
     nowhere = str(URL(vhost).with_port(1).with_user(AGENCY).with_password("secret"))
     with pytest.raises(Unavailable):
-        async with asyncio.timeout(SECONDS), AgencyClient(nowhere, send_seconds=1):
+        async with asyncio.timeout(SECONDS), AgencyClient(nowhere, signer=None, send_seconds=1):
             raise AssertionError("nobody listens there")
 
 
@@ -449,7 +449,7 @@ async def test_an_outage_ends_in_unavailable(vhost: str) -> None:
 def test_the_user_name_is_the_agency(url: str) -> None:
     """The wire contract knows an agency by its user name; a client without one is a wrong setting."""
     with pytest.raises(MisconfiguredError, match="agency code"):
-        AgencyClient(url)
+        AgencyClient(url, signer=None)
 
 
 async def test_an_agency_reaches_nothing_but_its_own(stage: Stage) -> None:

@@ -27,7 +27,21 @@ def delivery(sender: str, document_id: str, sha256: str) -> Delivery:
         await asyncio.sleep(0)
 
     document = Document(Organization(sender), (Organization("G22"),), document_id)
-    return Delivery(document, b"", sender, "m", uuid4(), sha256, urgent=False, received_at=NOW, _settle=settle)
+    return Delivery(
+        document,
+        b"",
+        sender,
+        "m",
+        uuid4(),
+        sha256,
+        urgent=False,
+        received_at=NOW,
+        verdict=None,
+        value=None,
+        found_vi=None,
+        found_en=None,
+        _settle=settle,
+    )
 
 
 def receipt(document_id: str) -> Receipt:

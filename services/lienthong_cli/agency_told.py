@@ -1,0 +1,132 @@
+"""What an agency is told, for people: in words, and as the answers to what was just sent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified
+from lienthong.document.life_cycle import STATUS_CODES
+from lienthong.edxml.wire_time import VIETNAM
+from lienthong_cli.signature import MARKS, VALUES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from uuid import UUID
+
+    from lienthong.agency.reading import Told
+    from lienthong.document.messages import FoundSignature
+
+__all__ = ["Answers", "describe"]
+
+EXISTS = "ExistDoc"
+
+
+@dataclass
+class Answers:
+    """What the exchange has said about the files sent: a receipt first, then delivered or, even then, refused.
+
+    Attributes:
+        submitted: the files, by the message id each was sent under.
+        received: the message id a document was sent under, by the exchange's id of it.
+        delivered: documents that stand in their receivers' queues.
+        held: documents that wait until their signatures can be judged.
+        settled: message ids that nothing more need be waited for.
+        refused: whether one was refused.
+        exists: whether one was, because another document has its id.
+    """
+
+    submitted: dict[str, Path] = field(default_factory=dict)
+    received: dict[UUID, str] = field(default_factory=dict)
+    delivered: set[UUID] = field(default_factory=set)
+    held: set[UUID] = field(default_factory=set)
+    settled: set[str] = field(default_factory=set)
+    refused: bool = False
+    exists: bool = False
+
+    @property
+    def missing(self) -> list[Path]:
+        """The files whose fate is not known yet."""
+        return [file for message_id, file in self.submitted.items() if message_id not in self.settled]
+
+    @property
+    def waiting(self) -> list[Path]:
+        """The files that the exchange holds until it can judge their signatures; that may take hours."""
+        return [self.submitted[message_id] for document, message_id in self.received.items() if document in self.held]
+
+    def note(self, told: Told) -> Path | None:
+        """Note what was told, and return the file it is about; None when it is about something else."""
+        message_id: str | None = None
+        match told:
+            case Receipt() if told.submission_message_id in self.submitted:
+                message_id = told.submission_message_id
+                self.received[told.document] = message_id
+                # Sent before: it was delivered then, and nobody says so again.
+                if told.repeated or told.document in self.delivered | self.held:
+                    self.settled.add(message_id)
+            case Refused() if told.submission_message_id in self.submitted:
+                message_id = told.submission_message_id
+                self.settled.add(message_id)
+                self.refused = True
+                self.exists |= any(problem.code == EXISTS for problem in told.problems)
+            case Verified():
+                message_id = self.received.get(told.document)
+                self.held.discard(told.document)
+                if told.held:
+                    self.held.add(told.document)
+                    if message_id is not None:
+                        self.settled.add(message_id)
+            case Delivered():
+                self.delivered.add(told.document)
+                self.held.discard(told.document)
+                message_id = self.received.get(told.document)
+                if message_id is not None:
+                    self.settled.add(message_id)
+        return self.submitted[message_id] if message_id is not None else None
+
+
+def describe(told: Told) -> str:
+    """Say in one or more lines what the exchange or a receiver told."""
+    match told:
+        case Receipt():
+            again = " (đã nhận trước đây / received before)" if told.repeated else ""
+            since = told.received_at.astimezone(VIETNAM).isoformat(timespec="seconds")
+            return f"{told.document_id}: trục đã nhận / the exchange has it since {since}{again}"
+        case Refused():
+            lines = [f"{told.document_id or told.submission_message_id}: bị từ chối / refused"]
+            lines += [
+                f"  {problem.code}{f' [{problem.path}]' if problem.path else ''}: {problem.vi} / {problem.en}"
+                for problem in told.problems
+            ]
+            return "\n".join(lines)
+        case Delivered():
+            to = ", ".join(addressee.agency for addressee in told.addressees)
+            return f"{told.document_id}: đã đến nơi nhận / delivered to {to}"
+        case Verified():
+            return _describe_verified(told)
+        case StatusReport():
+            meaning = STATUS_CODES.get(told.code)
+            text = f"{meaning.vi} / {meaning.en}" if meaning else ""
+            # Many systems only repeat there what the code means.
+            more = told.status.description
+            added = f": {more}" if more and (meaning is None or more != meaning.vi) else ""
+            return f"{told.document_id}: {told.reporter} {told.code} {text}{added}"
+
+
+def _describe_verified(told: Verified) -> str:
+    if told.held:
+        state = " (đang giữ lại, sẽ xét lại / held, will be judged again)"
+    elif not told.final:
+        state = " (tạm thời, sẽ xét lại / provisional, will be judged again)"
+    else:
+        state = " (kết luận sau khi xét lại / for good, after judging again)" if told.judgement > 1 else ""
+    # What is held is worth nothing yet.
+    value = "" if told.held else f"{VALUES[told.found.value]}: "
+    lines = [f"{told.document_id}: {value}{told.found.vi} / {told.found.en}{state}"]
+    return "\n".join((*lines, *map(_describe_signature, told.signatures)))
+
+
+def _describe_signature(one: FoundSignature) -> str:
+    who = ", ".join(part for part in (one.signer, one.agency) if part) or "không rõ / unknown"
+    where = f" [{one.subject}]" if one.subject else ""
+    return f"  {MARKS.get(one.verdict, '?')} {one.kind}{where}: {who}: {one.vi} / {one.en}"
