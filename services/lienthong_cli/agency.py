@@ -81,6 +81,14 @@ REMEDY = (
     "hãy đặt --key (LIENTHONG_AGENCY_SIGNING_KEY), hoặc --unsigned nếu cố ý không ký / "
     "give --key (LIENTHONG_AGENCY_SIGNING_KEY), or --unsigned to send it unsigned on purpose"
 )
+UNSIGNABLE = (
+    "hãy ghi lại theo hồ sơ 1, hoặc --unsigned nếu cố ý không ký / "
+    "write it anew as profile 1 has it, or give --unsigned to send it unsigned on purpose"
+)
+SIGNED_ANEW = (
+    "Ký lại thì thành văn bản khác; để gửi lại đúng bản đã gửi, hãy dùng --state / "
+    "signed again it is another document; use --state to send again just what was sent"
+)
 
 
 @app.command()
@@ -193,16 +201,11 @@ async def _send(
 ) -> int:
     if signer is None and not unsigned:
         await _require_signed(files)
+    answers = Answers()
     async with AgencyClient(broker, signer=signer, state=state) as agency:
-        answers = Answers()
-        for file in files:
-            # A fresh id each time: a document sent before is answered again.
-            body = await asyncio.to_thread(file.read_bytes)
-            submission = await agency.send(body, message_id=str(uuid.uuid4()))
-            answers.submitted[submission.message_id] = file
-            typer.echo(f"{file}: đã gửi / sent {submission.document_id or ''} sha256={submission.sha256}")
-        if wait <= 0:
-            return 0
+        await _submit(agency, files, answers)
+        if wait <= 0 or not answers.submitted:
+            return REFUSED if answers.refused else 0
         async for told in _within(agency.statuses(), wait):
             about = answers.note(told)
             typer.echo(f"{about}: {describe(told)}" if about is not None else describe(told))
@@ -214,14 +217,24 @@ async def _send(
     for held in answers.waiting:
         typer.echo(f"{held}: đang giữ lại, xem tiếp bằng `watch` / held; follow it with `watch`", err=True)
     if answers.exists and signer is not None and state is None:
-        typer.echo(
-            "Ký lại thì thành văn bản khác; để gửi lại đúng bản đã gửi, hãy dùng --state / "
-            "signed again it is another document; use --state to send again just what was sent",
-            err=True,
-        )
+        typer.echo(SIGNED_ANEW, err=True)
     if answers.refused:
         return REFUSED
     return UNAVAILABLE if answers.missing or answers.waiting else 0
+
+
+async def _submit(agency: AgencyClient, files: list[Path], answers: Answers) -> None:
+    for file in files:
+        body = await asyncio.to_thread(file.read_bytes)
+        try:
+            # A fresh id each time: a document sent before is answered again.
+            submission = await agency.send(body, message_id=str(uuid.uuid4()))
+        except Refusal as error:
+            typer.echo(f"{file}: {error}; {UNSIGNABLE}", err=True)
+            answers.refused = True
+            continue
+        answers.submitted[submission.message_id] = file
+        typer.echo(f"{file}: đã gửi / sent {submission.document_id or ''} sha256={submission.sha256}")
 
 
 async def _require_signed(files: list[Path]) -> None:

@@ -233,8 +233,8 @@ def _print_state(console: Console, state: State) -> None:
         console.print(
             f"\n# {agency.code} {agency.name}\n"
             f"export LIENTHONG_AGENCY_BROKER_URL='{agency.broker_url}'\n"
-            f"{command} agency send {agency.sample}\n"
-            f"{command} agency receive\n"
+            f"{command} agency send --unsigned {agency.sample}\n"
+            f"{command} agency receive --unsigned\n"
             f"{command} agency watch --wait 5",
             soft_wrap=True,
         )

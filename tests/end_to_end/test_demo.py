@@ -138,7 +138,7 @@ async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict
         as_first = environment | {"LIENTHONG_AGENCY_BROKER_URL": first["broker_url"]}
         as_second = environment | {"LIENTHONG_AGENCY_BROKER_URL": second["broker_url"]}
 
-        status, output = await ended(tmp_path, as_first, "agency", "send", first["sample"])
+        status, output = await ended(tmp_path, as_first, "agency", "send", "--unsigned", first["sample"])
         assert status == 0, output
         assert "delivered to" in output
         (tmp_path / "wrong.xml").write_text("<wrong/>")
@@ -155,10 +155,19 @@ async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict
         (attachment,) = (tmp_path / "in").glob("*/01-*.pdf")
         assert attachment.read_bytes().startswith(b"%PDF-")
 
-        reported = ("report", document_id, f"--to={first['code']}", "--code=02", "--reason=Gửi nhầm nơi nhận")
+        reported = (
+            "report",
+            document_id,
+            f"--to={first['code']}",
+            "--code=02",
+            "--reason=Gửi nhầm nơi nhận",
+            "--unsigned",
+        )
         status, output = await ended(tmp_path, as_second, "agency", *reported)
         assert status == 0, output
-        status, output = await ended(tmp_path, as_second, "agency", *reported[:2], "--to=G99", "--code=03")
+        status, output = await ended(
+            tmp_path, as_second, "agency", *reported[:2], "--to=G99", "--code=03", "--unsigned"
+        )
         assert status == 1, output
         assert "M.MessageHeader.ResponseFor" in output
         status, output = await ended(tmp_path, as_first, "agency", "watch", "--wait=3")
