@@ -1,0 +1,102 @@
+"""What an agency is told, in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import pytest
+
+from lienthong.agency import Delivered, Receipt, Refused, Verified
+from lienthong.document.messages import Found, FoundSignature, ProblemModel
+from lienthong.document.verdicts import Value, Verdict
+from lienthong_cli.agency_told import Answers, describe
+
+if TYPE_CHECKING:
+    from lienthong.agency.reading import Told
+
+NOW = datetime.now(UTC)
+DOCUMENT = uuid4()
+FILE = Path("document.edxml")
+
+
+def verified(*, held: bool = False, final: bool = True, judgement: int = 1) -> Verified:
+    """Make what the exchange found about a document."""
+    return Verified(
+        document=DOCUMENT,
+        document_id="d1",
+        found=Found(verdict=Verdict.VALID, value=Value.PAPER, vi="Mọi chữ ký hợp lệ", en="All signatures are valid"),
+        signatures=(
+            FoundSignature(
+                kind="pdf", verdict=Verdict.VALID, signer="Nguyễn Văn A", agency="H23", subject="cv.pdf", vi="v", en="e"
+            ),
+        ),
+        held=held,
+        final=final,
+        judgement=judgement,
+        judged_at=NOW,
+    )
+
+
+def receipt(*, repeated: bool = False) -> Receipt:
+    """Make the exchange's receipt."""
+    return Receipt(
+        submission_message_id="m", document=DOCUMENT, document_id="d1", sha256="0", received_at=NOW, repeated=repeated
+    )
+
+
+def test_the_value_is_said_first() -> None:
+    """A clerk reads first what the document is worth, then why, then who signed."""
+    first, second = describe(verified()).splitlines()
+    assert first == (
+        "d1: có giá trị như văn bản giấy / has the value of paper: Mọi chữ ký hợp lệ / All signatures are valid"
+    )
+    assert second == "  ✓ pdf [cv.pdf]: Nguyễn Văn A, H23: v / e"
+
+
+@pytest.mark.parametrize(
+    ("said", "words"),
+    [
+        (verified(held=True, final=False), "đang giữ lại, sẽ xét lại / held"),
+        (verified(final=False), "tạm thời, sẽ xét lại / provisional"),
+        (verified(judgement=2), "kết luận sau khi xét lại / for good"),
+    ],
+)
+def test_what_is_not_the_last_word_says_so(said: Verified, words: str) -> None:
+    """Held, provisional and for good are told apart; what is held has no value yet."""
+    first = describe(said).splitlines()[0]
+    assert words in first
+    assert ("has the value of paper" in first) is not said.held
+
+
+@pytest.mark.parametrize("receipt_first", [True, False])
+def test_nobody_waits_for_what_is_held(receipt_first: bool) -> None:
+    """Holding may take hours: the command says so and ends, in whatever order receipt and verdict come."""
+    answers = Answers({"m": FILE})
+    told: list[Told] = [receipt(), verified(held=True, final=False)]
+    for each in told if receipt_first else reversed(told):
+        answers.note(each)
+    assert answers.missing == []
+    assert answers.waiting == [FILE]
+    answers.note(verified(judgement=2))
+    assert answers.waiting == []
+
+
+def test_a_verdict_alone_is_no_answer() -> None:
+    """A document is only settled when it is delivered or refused."""
+    answers = Answers({"m": FILE})
+    assert answers.note(receipt()) == answers.note(verified()) == FILE
+    assert answers.missing == [FILE]
+    assert answers.note(Delivered(document=DOCUMENT, document_id="d1", addressees=(), delivered_at=NOW)) == FILE
+    assert answers.missing == []
+
+
+def test_another_document_under_the_same_id_is_noticed() -> None:
+    """Signed anew a document is another one: whoever sends a file twice is told why it is refused."""
+    answers = Answers({"m": FILE})
+    problem = ProblemModel(code="ExistDoc", path="", vi="v", en="e", province_code=10)
+    answers.note(Refused(about="document", submission_message_id="m", problems=(problem,), refused_at=NOW))
+    assert answers.refused
+    assert answers.exists
