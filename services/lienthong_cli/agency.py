@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 import typer
 
 from lienthong.agency import AgencyClient, Delivery, DocumentReference, Refused
+from lienthong.agency.reading import read_edxml
 from lienthong.agency.signing import is_signed
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.errors import Refusal
@@ -242,6 +243,7 @@ async def _require_signed(files: list[Path]) -> None:
     for file in files:
         body = await asyncio.to_thread(file.read_bytes)
         with suppress(Refusal):
+            await read_edxml(body)
             if not await is_signed(body):
                 fail(f"{file}: chưa có chữ ký; {REMEDY} (it is not signed)", USAGE)
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lienthong.bus.messages import Incoming
 
-__all__ = ["EDXML", "LARGE_BYTES", "Told", "read_delivery", "read_told"]
+__all__ = ["EDXML", "LARGE_BYTES", "Told", "read_delivery", "read_edxml", "read_told"]
 
 EDXML = "application/edxml+xml"
 LARGE_BYTES = 1_000_000

@@ -85,6 +85,15 @@ async def test_nothing_is_sent_unsigned_by_oversight(stage: Stage, file: str) ->
     assert only.body == encode(PAPER)
 
 
+async def test_what_cannot_be_read_is_the_exchange_s_to_judge(stage: Stage, tmp_path: Path) -> None:
+    """Nobody can say of such a file that it is not signed: it goes, and comes back refused with the reason."""
+    (tmp_path / "wrong.xml").write_text("<wrong/>")
+    ended = await agency("send", str(tmp_path / "wrong.xml"), "--wait=0", LIENTHONG_AGENCY_BROKER_URL=stage.url)
+    assert ended.status == 0, ended.errors
+    (only,) = await stage.submitted(Step.INGEST, 1)
+    assert only.body == b"<wrong/>"
+
+
 async def test_a_key_in_the_environment_signs(stage: Stage, file: str, key: dict[str, str], tmp_path: Path) -> None:
     """Documents and statuses go out signed; what is signed already needs no key."""
     broker = {"LIENTHONG_AGENCY_BROKER_URL": stage.url}
