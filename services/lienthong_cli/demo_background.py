@@ -20,12 +20,13 @@ from lienthong.edxml import encode
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.reports import Reports
 from lienthong.simulation.letter import ZONE
+from lienthong.simulation.papers import Papers
 from lienthong.simulation.rehearsal import running_robots
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.simulation.traffic import Traffic, plan_letter
 from lienthong.simulation.units import Member, Role, cast
 from lienthong.testing.servers import Kind, Servers, running_servers
-from lienthong_cli.demo_exchange import founded
+from lienthong_cli.demo_exchange import certified, founded
 from lienthong_cli.demo_report import print_supervision
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
+    from lienthong.simulation.credentials import Credentials
     from lienthong.simulation.exchange import Exchange
+    from lienthong.simulation.traffic import Draft
 
 __all__ = ["running", "serve", "show", "start", "stop"]
 
@@ -52,6 +55,8 @@ class Playable(BaseModel):
     code: str
     name: str
     broker_url: str
+    signing_key: str
+    signing_certificates: str
     sample: str
 
 
@@ -144,54 +149,75 @@ def serve(folder: Path, *, seed: int, servers: Kind) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PID).write_text(str(os.getpid()), encoding="ascii")
     try:
-        with running_servers(folder / "servers", kind=servers) as found:
-            asyncio.run(_serve(found, folder, cast(seed=seed), seed))
+        members = cast(seed=seed)
+        with certified(folder, members) as credentials, running_servers(folder / "servers", kind=servers) as found:
+            asyncio.run(_serve(found, folder, members, credentials, seed))
     finally:
         (folder / STATE).unlink(missing_ok=True)
         (folder / PID).unlink(missing_ok=True)
 
 
-async def _serve(servers: Servers, folder: Path, members: Sequence[Member], seed: int) -> None:
+async def _serve(
+    servers: Servers, folder: Path, members: Sequence[Member], credentials: Credentials, seed: int
+) -> None:
     stopped = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopped.set)
     # A province and a central body that report everything are left to the person at the keyboard.
     fully = [member for member in members if member.role is Role.FULLY]
     players = [next(one for one in fully if (one.unit.kind == "province") is province) for province in (True, False)]
     robots = [member for member in members if member not in players]
-    async with (
-        founded(servers, folder, members) as exchange,
-        Supervisor(exchange.environment, logs=folder / "logs", scratch=folder / "scratch") as supervisor,
-        running_robots(exchange, Traffic(tuple(members), ()), robots),
-    ):
-        state = State(
-            pid=os.getpid(),
-            started_at=datetime.now(UTC),
-            servers=servers.description,
-            management_url=servers.management_url,
-            ledger_url=exchange.ledger_url,
-            health={str(step): url for step, url in supervisor.health_urls.items()},
-            agencies=_playable(exchange, folder, members, players, seed),
-        )
-        _write(folder / STATE, state.model_dump_json(indent=2))
-        await stopped.wait()
+    samples = Traffic(tuple(members), _samples(members, players, seed))
+    publishing = asyncio.create_task(credentials.keep_published(), name="publish revocation lists")
+    with Papers(samples, credentials) as papers:
+        async with (
+            founded(servers, folder, members, credentials) as exchange,
+            Supervisor(exchange.environment, logs=folder / "logs", scratch=folder / "scratch") as supervisor,
+            running_robots(exchange, papers, robots),
+        ):
+            state = State(
+                pid=os.getpid(),
+                started_at=datetime.now(UTC),
+                servers=servers.description,
+                management_url=servers.management_url,
+                ledger_url=exchange.ledger_url,
+                health={str(step): url for step, url in supervisor.health_urls.items()},
+                agencies=[await _playable(exchange, folder, papers, draft) for draft in samples.drafts],
+            )
+            _write(folder / STATE, state.model_dump_json(indent=2))
+            await stopped.wait()
+    publishing.cancel()
 
 
-def _playable(
-    exchange: Exchange, folder: Path, members: Sequence[Member], players: Sequence[Member], seed: int
-) -> list[Playable]:
+def _samples(members: Sequence[Member], players: Sequence[Member], seed: int) -> tuple[Draft, ...]:
+    """Plan a document of each player for the other one and a few robots."""
     robots = [member.unit.code for member in members if member.role.receives and member not in players]
     today = datetime.now(ZONE).date()
-    playable = []
-    for player, other in zip(players, reversed(players), strict=True):
-        unit = player.unit
-        addressees = [other.unit.code, *robots[:ROBOT_ADDRESSEES]]
-        draft = plan_letter(members, unit.code, addressees, seed=seed, issued_on=today)
-        sample = folder / f"{unit.code}.edxml"
-        sample.write_bytes(encode(draft.document))
-        playable.append(
-            Playable(code=unit.code, name=unit.name, broker_url=exchange.agency_url(unit.code), sample=str(sample))
+    return tuple(
+        plan_letter(
+            members,
+            player.unit.code,
+            [other.unit.code, *robots[:ROBOT_ADDRESSEES]],
+            seed=seed,
+            issued_on=today,
         )
-    return playable
+        for player, other in zip(players, reversed(players), strict=True)
+    )
+
+
+async def _playable(exchange: Exchange, folder: Path, papers: Papers, draft: Draft) -> Playable:
+    """Keep a player's document, whose PDF is signed; the message around it is signed when it is sent."""
+    unit = draft.sender
+    sample = folder / f"{unit.code}.edxml"
+    sample.write_bytes(encode(await papers.document(draft)))
+    keys = papers.credentials.key_files(unit.code)
+    return Playable(
+        code=unit.code,
+        name=unit.name,
+        broker_url=exchange.agency_url(unit.code),
+        signing_key=str(keys.key),
+        signing_certificates=str(keys.certificate),
+        sample=str(sample),
+    )
 
 
 def _awaited(folder: Path, child: subprocess.Popen[bytes], log: Path) -> State:
@@ -233,8 +259,10 @@ def _print_state(console: Console, state: State) -> None:
         console.print(
             f"\n# {agency.code} {agency.name}\n"
             f"export LIENTHONG_AGENCY_BROKER_URL='{agency.broker_url}'\n"
-            f"{command} agency send --unsigned {agency.sample}\n"
-            f"{command} agency receive --unsigned\n"
+            f"export LIENTHONG_AGENCY_SIGNING_KEY='{agency.signing_key}'\n"
+            f"export LIENTHONG_AGENCY_SIGNING_CERTIFICATES='{agency.signing_certificates}'\n"
+            f"{command} agency send {agency.sample}\n"
+            f"{command} agency receive\n"
             f"{command} agency watch --wait 5",
             soft_wrap=True,
         )

@@ -1,34 +1,50 @@
-"""The demo's exchange on whichever servers: founded in a corner of them, and gone afterwards."""
+"""The demo's exchange: keys for its agencies, a corner of whichever servers, and nothing of it left afterwards."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.errors import MisconfiguredError
+from lienthong.simulation.credentials import Credentials
 from lienthong.simulation.exchange import EXCHANGE_USER, Exchange, found_exchange
 from lienthong.testing.databases import create_database, drop_database
 from lienthong.testing.servers import GIVEN, Servers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from pathlib import Path
 
     from lienthong.simulation.units import Member
 
-__all__ = ["founded"]
+__all__ = ["certified", "founded"]
 
 VHOST = "lienthong-demo"
 DATABASE = "lienthong_demo"
 REQUESTS_AT_ONCE = 8
 
 
+@contextmanager
+def certified(folder: Path, members: Sequence[Member]) -> Iterator[Credentials]:
+    """Issue the demo's credentials; keys and all are gone afterwards."""
+    authority = folder / "authority"
+    # Left by a demo that was killed.
+    shutil.rmtree(authority, ignore_errors=True)
+    authority.mkdir(parents=True)
+    try:
+        yield Credentials.issue(authority, members)
+    finally:
+        shutil.rmtree(authority, ignore_errors=True)
+
+
 @asynccontextmanager
-async def founded(servers: Servers, folder: Path, members: Sequence[Member]) -> AsyncIterator[Exchange]:
+async def founded(
+    servers: Servers, folder: Path, members: Sequence[Member], credentials: Credentials
+) -> AsyncIterator[Exchange]:
     """Found the demo's exchange on servers; on servers that go on afterwards nothing of it is left behind.
 
     Raises:
@@ -45,6 +61,7 @@ async def founded(servers: Servers, folder: Path, members: Sequence[Member]) -> 
             ledger_url,
             payload_folder=payload,
             members=members,
+            credentials=credentials,
         )
         yield exchange
     finally:

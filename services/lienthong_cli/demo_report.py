@@ -33,6 +33,13 @@ _UNITS = (
     ("receiving nothing yet", "Chưa nhận văn bản (*)", "Received nothing yet (*)", False),
 )
 
+_VALUES = (
+    ("paper", "Có giá trị như bản giấy", "Value of paper"),
+    ("information", "Chỉ để biết: thiếu chữ ký số", "For information: signatures missing"),
+    ("refused", "Bị từ chối: chữ ký số không hợp lệ", "Refused: invalid signature"),
+    ("held", "Đang chờ xác minh", "Held until it can be found out"),
+)
+
 
 def print_supervision(console: Console, supervision: Supervision) -> None:
     """Print the supervision table, whose every figure the ledger has computed."""
@@ -54,6 +61,7 @@ def print_result(console: Console, result: Result) -> None:
     """Print everything that came of a run."""
     print_supervision(console, result.supervision)
     console.print(_counts(result))
+    console.print(_values(result.values))
     console.print(_timings(result.timings))
     balance = result.balance
     console.print(
@@ -70,6 +78,7 @@ def print_result(console: Console, result: Result) -> None:
         "Hai lần / twice": balance.twice,
         "Bị sửa / altered": balance.altered,
         "Lạ / strange": balance.strange,
+        "Sai giá trị / misjudged": balance.misjudged,
         "Sai lệch / difference": result.complaints,
     }
     for name, lines in differences.items():
@@ -85,6 +94,17 @@ def _counts(result: Result) -> Table:
         table.add_column(heading, justify="right")
     totals = result.totals
     table.add_row(str(totals["documents"]), str(totals["deliveries"]), str(totals["statuses"]), f"{result.seconds:.1f}")
+    return table
+
+
+def _values(values: Mapping[str, int]) -> Table:
+    table = Table(title="Giá trị theo chữ ký số / what documents are worth by their signatures")
+    table.add_column("Giá trị")
+    table.add_column("Value")
+    table.add_column("Văn bản / documents", justify="right")
+    for name, vi, en in _VALUES:
+        if name != "held" or values[name]:
+            table.add_row(vi, en, str(values[name]))
     return table
 
 

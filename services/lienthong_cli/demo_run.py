@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import signal
-import threading
 import time
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -14,13 +13,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from lienthong.errors import MisconfiguredError
 from lienthong.simulation.letter import ZONE
-from lienthong.simulation.rehearsal import prepare, rehearse
+from lienthong.simulation.papers import Papers
+from lienthong.simulation.rehearsal import rehearse
 from lienthong.simulation.supervisor import Supervisor
-from lienthong.simulation.traffic import Traffic, plan_traffic
+from lienthong.simulation.traffic import plan_traffic
 from lienthong.simulation.units import cast
 from lienthong.testing.servers import Kind, Servers, running_servers
 from lienthong_cli.demo_background import running
-from lienthong_cli.demo_exchange import founded
+from lienthong_cli.demo_exchange import certified, founded
 from lienthong_cli.demo_report import print_result
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from lienthong.simulation.journal import Counts
     from lienthong.simulation.rehearsal import Result
+    from lienthong.simulation.traffic import Traffic
     from lienthong.topology.names import Step
 
 __all__ = ["run"]
@@ -62,16 +63,16 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
             "the demo is up, end it with `lienthong demo down` first"
         )
     traffic = plan_traffic(cast(seed=seed), documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
-    # Beside the start of the servers; whatever is not written yet when it is to be sent is written then.
-    threading.Thread(target=prepare, args=(traffic,), name="write letters", daemon=True).start()
-    console.print("Khởi động RabbitMQ và PostgreSQL… / starting RabbitMQ and PostgreSQL…")
-    with running_servers(folder / "servers", kind=servers) as found:
-        console.print(f"[bold]{found.description}[/bold]")
-        try:
-            result = asyncio.run(_run(found, folder, console, traffic, seconds))
-        except asyncio.CancelledError:
-            # Only SIGTERM cancels it; the caller treats that like Ctrl-C.
-            raise KeyboardInterrupt from None
+    with certified(folder, traffic.members) as credentials, Papers(traffic, credentials) as papers:
+        # The letters are written and signed beside the start of the servers.
+        console.print("Khởi động RabbitMQ và PostgreSQL… / starting RabbitMQ and PostgreSQL…")
+        with running_servers(folder / "servers", kind=servers) as found:
+            console.print(f"[bold]{found.description}[/bold]")
+            try:
+                result = asyncio.run(_run(found, folder, console, papers, seconds))
+            except asyncio.CancelledError:
+                # Only SIGTERM cancels it; the caller treats that like Ctrl-C.
+                raise KeyboardInterrupt from None
     with suppress(OSError):
         (folder / "servers").rmdir()
     print_result(console, result)
@@ -79,10 +80,11 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
     return result.good
 
 
-async def _run(servers: Servers, folder: Path, console: Console, traffic: Traffic, seconds: float) -> Result:
+async def _run(servers: Servers, folder: Path, console: Console, papers: Papers, seconds: float) -> Result:
+    traffic = papers.traffic
     with _stopped_by_sigterm():
         console.print("Đăng ký 95 đơn vị, tạo hàng đợi… / registering 95 units, declaring queues…")
-        async with founded(servers, folder, traffic.members) as exchange:
+        async with founded(servers, folder, traffic.members, papers.credentials) as exchange:
             console.print("Khởi động năm tiến trình… / starting the five workers…")
 
             def tell(step: Step) -> None:
@@ -92,7 +94,7 @@ async def _run(servers: Servers, folder: Path, console: Console, traffic: Traffi
                 exchange.environment, logs=folder / "logs", scratch=folder / "scratch", on_death=tell
             ):
                 with _progress(console, traffic) as progress:
-                    return await rehearse(exchange, traffic, seconds=seconds, progress=progress)
+                    return await rehearse(exchange, papers, seconds=seconds, progress=progress)
 
 
 @contextmanager

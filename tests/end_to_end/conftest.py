@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import pytest
 
 from lienthong.bus.admin import BrokerAdmin
+from lienthong.simulation.credentials import Credentials
 from lienthong.simulation.exchange import Exchange, found_exchange
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.testing.databases import create_database, drop_database
@@ -70,6 +71,7 @@ async def _running(servers: Servers, folder: Path, members: Sequence[Member]) ->
                 await create_database(servers.ledger_url, name),
                 payload_folder=folder / "payload",
                 members=members,
+                credentials=Credentials.issue(folder / "authority", members),
             )
             async with Supervisor(exchange.environment, logs=folder / "logs", scratch=folder / "scratch") as workers:
                 yield Running(exchange, workers, name, admin_url)

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from lienthong.ledger.reports import Reports
+from lienthong.simulation.papers import Papers
 from lienthong.simulation.rehearsal import running_robots
 from lienthong.simulation.traffic import Traffic, plan_letter
 from lienthong.simulation.units import Member, Role, Unit, units_2019
@@ -31,15 +32,16 @@ async def test_a_document_to_95_units_is_one_publish(running_exchange: RunningEx
     codes = [member.unit.code for member in UNITS]
     draft = replace(plan_letter(MEMBERS, "G99", codes, seed=1, issued_on=date(2019, 1, 15)), written={})
     async with running_exchange(MEMBERS) as running:
-        async with running_robots(running.exchange, Traffic(MEMBERS, (draft,)), MEMBERS) as robots:
-            by_code = {robot.member.unit.code: robot for robot in robots}
-            sender = by_code["G99"]
-            await sender.send(draft)
-            tally = sender.journal.tally
-            async with asyncio.timeout(SECONDS):
-                while (tally.counts.deliveries, tally.counts.heard, tally.counts.notices) != (95, 95, 1):
-                    assert await tally.change(SECONDS)
-            counts = await exchange_counts(servers, running.vhost, "delivery")
+        with Papers(Traffic(MEMBERS, (draft,)), running.exchange.credentials) as papers:
+            async with running_robots(running.exchange, papers, MEMBERS) as robots:
+                by_code = {robot.member.unit.code: robot for robot in robots}
+                sender = by_code["G99"]
+                await sender.send(draft)
+                tally = sender.journal.tally
+                async with asyncio.timeout(SECONDS):
+                    while (tally.counts.deliveries, tally.counts.heard, tally.counts.notices) != (95, 95, 1):
+                        assert await tally.change(SECONDS)
+                counts = await exchange_counts(servers, running.vhost, "delivery")
         reports = await Reports.connect(running.exchange.ledger_url)
         deliveries = await reports.deliveries()
         await reports.close()

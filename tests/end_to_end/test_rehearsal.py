@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lienthong.document.verdicts import Value
+from lienthong.simulation.papers import Papers
 from lienthong.simulation.rehearsal import expected_table, rehearse, table_of
 from lienthong.simulation.traffic import plan_traffic
 from lienthong.simulation.units import Role, cast
@@ -27,16 +29,19 @@ TRAFFIC = plan_traffic(MEMBERS, documents=40, seed=11, issued_on=date(2019, 1, 1
 async def test_what_was_played_is_what_the_ledger_shows(running_exchange: RunningExchange) -> None:
     """Every document and status arrives once, and the ledger's table is the cast's."""
     async with running_exchange(MEMBERS) as running:
-        result = await rehearse(running.exchange, TRAFFIC, seconds=2)
+        with Papers(TRAFFIC, running.exchange.credentials) as papers:
+            result = await rehearse(running.exchange, papers, seconds=2)
         assert set(running.supervisor.restarts.values()) == {0}
     assert result.balance.even, result.balance
     assert result.complaints == ()
     assert table_of(result.supervision) == expected_table(MEMBERS)
     assert table_of(result.supervision)["fully"] == SMALL[Role.FULLY]
     assert result.totals["deliveries"] == TRAFFIC.deliveries == result.counts.deliveries
+    assert {value: result.values[value] for value in Value} == TRAFFIC.worths
+    assert min(TRAFFIC.worths.values()) > 0
     assert result.totals["statuses"] == TRAFFIC.statuses == result.counts.heard
     delivery, status = result.timings["delivery"], result.timings["status"]
-    assert delivery.count == sum(1 for _ in TRAFFIC)
+    assert delivery.count == len(TRAFFIC.delivered)
     assert delivery.median is not None
     assert delivery.p99 is not None
     assert status.median is not None
@@ -59,7 +64,8 @@ async def test_a_killed_worker_changes_nothing(running_exchange: RunningExchange
                         os.kill(pid, signal.SIGKILL)
                         killed.append(pid)
 
-        result = await rehearse(running.exchange, TRAFFIC, seconds=4, progress=kill_in_the_middle)
+        with Papers(TRAFFIC, running.exchange.credentials) as papers:
+            result = await rehearse(running.exchange, papers, seconds=4, progress=kill_in_the_middle)
         assert len(killed) == 2
         assert running.supervisor.restarts == {each: (2 if each is step else 0) for each in Step}
     assert result.balance.even, result.balance

@@ -17,6 +17,7 @@ from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
 from lienthong.edxml import Document, Organization, OtherInfo, ResponseFor, Status, encode
 from lienthong.simulation.exchange import EXCHANGE_USER
+from lienthong.simulation.letter import render
 from lienthong.simulation.traffic import plan_letter
 from lienthong.simulation.units import Member, Role, Unit
 from lienthong.topology.names import QUARANTINE, SUBMISSION, SubmissionKey
@@ -94,7 +95,9 @@ async def pair(running_exchange: RunningExchange) -> AsyncIterator[Pair]:
 def paper(addressee: str = RECEIVER) -> Document:
     """Make a good document with an id of its own."""
     draft = plan_letter(MEMBERS, SENDER, [RECEIVER], seed=1, issued_on=date(2019, 1, 15))
-    return replace(draft.document, document_id=str(uuid4()), addressees=(Organization(addressee),))
+    return replace(
+        draft.document(render(draft.letter)), document_id=str(uuid4()), addressees=(Organization(addressee),)
+    )
 
 
 def swapped(document: Document, old: bytes, new: bytes) -> bytes:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from lienthong.simulation.credentials import Credentials
     from lienthong.simulation.units import Member
 
 __all__ = ["EXCHANGE_USER", "Exchange", "found_exchange"]
@@ -38,12 +39,14 @@ class Exchange:
         ledger_url: PostgreSQL URL of the ledger.
         payload_folder: the payload store.
         passwords: of the connected agencies, by code.
+        credentials: what the workers believe and demand of signatures, and the keys of the connected agencies.
     """
 
     broker_url: str
     ledger_url: str
     payload_folder: Path
     passwords: Mapping[str, str]
+    credentials: Credentials
 
     @property
     def environment(self) -> dict[str, str]:
@@ -52,6 +55,10 @@ class Exchange:
             "LIENTHONG_BROKER_URL": self.broker_url,
             "LIENTHONG_LEDGER_URL": self.ledger_url,
             "LIENTHONG_PAYLOAD_FOLDER": str(self.payload_folder),
+            "LIENTHONG_TRUST_FOLDER": str(self.credentials.trust_folder),
+            # The authority writes its lists there itself.
+            "LIENTHONG_TRUST_REFRESH": "false",
+            "LIENTHONG_SIGNATURE_POLICY": str(self.credentials.policy),
         }
 
     def agency_url(self, code: str) -> str:
@@ -60,7 +67,13 @@ class Exchange:
 
 
 async def found_exchange(
-    broker_url: str, management_url: str, ledger_url: str, *, payload_folder: Path, members: Sequence[Member]
+    broker_url: str,
+    management_url: str,
+    ledger_url: str,
+    *,
+    payload_folder: Path,
+    members: Sequence[Member],
+    credentials: Credentials,
 ) -> Exchange:
     """Make everything an exchange needs before its workers start; what is there already is kept.
 
@@ -70,6 +83,7 @@ async def found_exchange(
         ledger_url: a database for the ledger, migrated here.
         payload_folder: where payloads will lie, an absolute path; the workers make it.
         members: the agencies to register; the connected ones get a user, permissions and queues.
+        credentials: what was issued to these agencies; an absolute folder.
 
     Raises:
         Unavailable: a server does not answer.
@@ -89,7 +103,7 @@ async def found_exchange(
             await bus.declare(sum(map(agency_plan, connected), start=exchange_plan()))
         await _let_in(admin, vhost, passwords)
     workers_url = URL(broker_url).with_user(EXCHANGE_USER).with_password(worker_password)
-    return Exchange(str(workers_url), ledger_url, payload_folder, passwords)
+    return Exchange(str(workers_url), ledger_url, payload_folder, passwords, credentials)
 
 
 async def _register(ledger_url: str, members: Sequence[Member]) -> None:

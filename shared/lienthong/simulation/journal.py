@@ -10,15 +10,19 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lienthong.agency import Delivered, Receipt, Refused, StatusReport
+from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified
+from lienthong.document.verdicts import Value
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from lienthong.agency import Delivery
     from lienthong.agency.reading import Told
 
 __all__ = ["Balance", "Counts", "Journal", "Sent", "Tally", "compare"]
+
+REFUSED_AS = "CheckSignature"
+"""The code of the problem for which a document with a revoked signature is refused."""
 
 
 @dataclass(slots=True)
@@ -28,6 +32,7 @@ class Counts:
     Attributes:
         documents: confirmed submissions.
         receipts: documents the exchange said it has.
+        verified: documents the exchange said what they are worth.
         notices: documents the exchange said it has delivered.
         deliveries: documents handed to their addressees.
         reported: confirmed statuses.
@@ -37,6 +42,7 @@ class Counts:
 
     documents: int = 0
     receipts: int = 0
+    verified: int = 0
     notices: int = 0
     deliveries: int = 0
     reported: int = 0
@@ -70,10 +76,17 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A document whose submission the broker confirmed."""
+    """A document whose submission the broker confirmed.
+
+    Attributes:
+        sha256: of the bytes sent.
+        addressees: who is to get it, unless it is to be refused.
+        worth: what it is worth by the way it was signed.
+    """
 
     sha256: str
     addressees: tuple[str, ...]
+    worth: Value = Value.PAPER
 
 
 @dataclass(slots=True)
@@ -86,11 +99,14 @@ class Journal:
         sent: its confirmed documents by their ids.
         got: how often each document was handed to it, by sender and document id.
         digests: SHA-256 of each, as it arrived.
+        values: what the exchange said each is worth, as it arrived.
         reported: its confirmed statuses, by sender, document id and code.
         receipts: how often the exchange said it has a document.
+        verified: how often the exchange said what it found about one, by document id and number of the judgement.
+        findings: the last of these notices that is not about a document being held, by document id.
         delivered: how often the exchange said it has delivered one.
         heard: statuses it was told, by document id, reporter and code.
-        refusals: what the exchange refused.
+        refusals: how often the exchange refused something, by what it is about, document id and codes of the problems.
     """
 
     code: str
@@ -98,11 +114,14 @@ class Journal:
     sent: dict[str, Sent] = field(default_factory=dict)
     got: Counter[tuple[str, ...]] = field(default_factory=Counter)
     digests: dict[tuple[str, ...], str] = field(default_factory=dict)
+    values: dict[tuple[str, ...], Value | None] = field(default_factory=dict)
     reported: Counter[tuple[str, ...]] = field(default_factory=Counter)
     receipts: Counter[str] = field(default_factory=Counter)
+    verified: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    findings: dict[str, Verified] = field(default_factory=dict)
     delivered: Counter[str] = field(default_factory=Counter)
     heard: Counter[tuple[str, ...]] = field(default_factory=Counter)
-    refusals: list[Refused] = field(default_factory=list)
+    refusals: Counter[tuple[str, ...]] = field(default_factory=Counter)
 
     def note_sent(self, document_id: str, sent: Sent) -> None:
         """Note a confirmed submission."""
@@ -114,6 +133,7 @@ class Journal:
         key = (delivery.sender, delivery.document.document_id)
         self.got[key] += 1
         self.digests[key] = delivery.sha256
+        self.values[key] = delivery.value
         self.tally.add("deliveries", self.got[key])
 
     def note_reported(self, sender: str, document_id: str, code: str) -> None:
@@ -130,13 +150,24 @@ class Journal:
             case Delivered():
                 self.delivered[told.document_id] += 1
                 self.tally.add("notices", self.delivered[told.document_id])
+            case Verified():
+                self._note_verified(told)
             case Refused():
-                self.refusals.append(told)
-                self.tally.add("refusals", 1)
+                codes = sorted({problem.code for problem in told.problems})
+                key = (told.about, told.document_id or told.submission_message_id, *codes)
+                self.refusals[key] += 1
+                self.tally.add("refusals", self.refusals[key])
             case StatusReport():
                 key = (told.document_id, told.reporter, told.code)
                 self.heard[key] += 1
                 self.tally.add("heard", self.heard[key])
+
+    def _note_verified(self, told: Verified) -> None:
+        self.verified[told.document_id, str(told.judgement)] += 1
+        known = self.findings.get(told.document_id)
+        if not told.held and (known is None or known.judgement < told.judgement):
+            self.findings[told.document_id] = told
+            self.tally.add("verified", 1 if known is None else 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +175,24 @@ class Balance:
     """What does not add up; each line names one thing.
 
     Attributes:
-        lost: documents sent and not got, statuses reported and not heard, receipts and notices that never came.
+        lost: documents sent and not got, statuses reported and not heard, receipts, notices and due refusals that
+            never came.
         twice: what came more than once.
         altered: documents that arrived with other bytes.
-        strange: what came although nobody sent it.
+        strange: what came although nobody sent it, undue refusals among it.
+        misjudged: documents whose sender or receiver was told another value than they were sent with.
     """
 
     lost: tuple[str, ...]
     twice: tuple[str, ...]
     altered: tuple[str, ...]
     strange: tuple[str, ...]
+    misjudged: tuple[str, ...]
 
     @property
     def even(self) -> bool:
-        """Whether everything sent arrived once, unaltered, and nothing else did."""
-        return not (self.lost or self.twice or self.altered or self.strange)
+        """Whether everything sent arrived once, unaltered, for what it is worth, and nothing else did."""
+        return not (self.lost or self.twice or self.altered or self.strange or self.misjudged)
 
 
 def compare(journals: Mapping[str, Journal]) -> Balance:
@@ -167,27 +201,64 @@ def compare(journals: Mapping[str, Journal]) -> Balance:
     Args:
         journals: all of them, by agency code; documents of and for anybody else count as strange.
     """
-    deliveries: dict[tuple[str, ...], str] = {}
-    submitted: set[tuple[str, ...]] = set()
-    reports: set[tuple[str, ...]] = set()
-    for code, journal in journals.items():
-        for document_id, sent in journal.sent.items():
-            submitted.add((code, document_id))
-            deliveries |= {(addressee, code, document_id): sent.sha256 for addressee in sent.addressees}
-        reports |= {(sender, document_id, code, status) for sender, document_id, status in journal.reported}
+    sent: dict[tuple[str, ...], Sent] = {
+        (code, name): paper for code, journal in journals.items() for name, paper in journal.sent.items()
+    }
+    taken = {key: paper for key, paper in sent.items() if paper.worth is not Value.REFUSED}
+    deliveries: dict[tuple[str, ...], Sent] = {
+        (addressee, *key): paper for key, paper in taken.items() for addressee in paper.addressees
+    }
+    reports = {
+        (sender, document_id, code, status)
+        for code, journal in journals.items()
+        for sender, document_id, status in journal.reported
+    }
+    refusals = {(key[0], "document", key[1], REFUSED_AS) for key in sent.keys() - taken.keys()}
     sides: list[tuple[str, Collection[tuple[str, ...]], dict[tuple[str, ...], int]]] = [
         ("document", deliveries, _keyed({code: journal.got for code, journal in journals.items()})),
         ("status", reports, _keyed({code: journal.heard for code, journal in journals.items()})),
-        ("receipt", submitted, _by_document({code: journal.receipts for code, journal in journals.items()})),
-        ("notice", submitted, _by_document({code: journal.delivered for code, journal in journals.items()})),
+        ("receipt", sent, _by_document({code: journal.receipts for code, journal in journals.items()})),
+        ("finding", taken, _by_document({code: _judgements(journal) for code, journal in journals.items()})),
+        ("notice", taken, _by_document({code: journal.delivered for code, journal in journals.items()})),
+        ("refusal", refusals, _keyed({code: journal.refusals for code, journal in journals.items()})),
     ]
     digests = {(code, *key): digest for code, journal in journals.items() for key, digest in journal.digests.items()}
     return Balance(
         lost=tuple(f"{what} {key}" for what, wanted, came in sides for key in wanted if key not in came),
         twice=tuple(f"{what} {key}" for what, _, came in sides for key, count in came.items() if count > 1),
-        altered=tuple(f"document {key}" for key, digest in digests.items() if deliveries.get(key, digest) != digest),
+        altered=tuple(
+            f"document {key}"
+            for key, digest in digests.items()
+            if key in deliveries and deliveries[key].sha256 != digest
+        ),
         strange=tuple(f"{what} {key}" for what, wanted, came in sides for key in came if key not in wanted),
+        misjudged=tuple(_misjudged(journals, taken, deliveries)),
     )
+
+
+def _judgements(journal: Journal) -> dict[str, int]:
+    """Return the documents whose value was told, and how often one judgement of each was."""
+    most: dict[str, int] = {}
+    for (document_id, _), times in journal.verified.items():
+        most[document_id] = max(times, most.get(document_id, 0))
+    return {document_id: most[document_id] for document_id in journal.findings}
+
+
+def _misjudged(
+    journals: Mapping[str, Journal],
+    taken: Mapping[tuple[str, ...], Sent],
+    deliveries: Mapping[tuple[str, ...], Sent],
+) -> Iterator[str]:
+    """Yield the documents that are not worth to sender or receiver what they were sent with."""
+    for code, journal in journals.items():
+        for document_id, told in journal.findings.items():
+            paper = taken.get((code, document_id))
+            if paper is not None and told.found.value is not paper.worth:
+                yield f"document {(code, document_id)}: its sender was told {told.found.value}, not {paper.worth}"
+        for key, value in journal.values.items():
+            paper = deliveries.get((code, *key))
+            if paper is not None and value is not paper.worth:
+                yield f"document {key}: {code} was told {value}, not {paper.worth}"
 
 
 def _keyed(counters: Mapping[str, Mapping[tuple[str, ...], int]]) -> dict[tuple[str, ...], int]:

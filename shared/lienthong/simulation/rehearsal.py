@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lienthong.agency import AgencyClient
+from lienthong.document.verdicts import Value
 from lienthong.ledger.reports import Feedback, Reports, Supervision, Timing
 from lienthong.simulation.journal import Balance, Counts, Journal, Tally, compare
 from lienthong.simulation.robot import Robot
@@ -17,11 +19,13 @@ from lienthong.simulation.units import Role
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 
+    from lienthong.simulation.credentials import Holder
     from lienthong.simulation.exchange import Exchange
+    from lienthong.simulation.papers import Papers
     from lienthong.simulation.traffic import Traffic
     from lienthong.simulation.units import Member
 
-__all__ = ["Result", "expected_table", "prepare", "rehearse", "running_robots", "table_of"]
+__all__ = ["Result", "expected_table", "rehearse", "running_robots", "table_of"]
 
 STALL_SECONDS = 45.0
 """No change for so long means that what is missing will not come; the retry ladder's second rung is 10 s."""
@@ -36,6 +40,7 @@ class Result:
     Attributes:
         supervision: the ledger's table.
         totals: the ledger's counts.
+        values: how many documents the ledger says are worth what: ``paper``, ``information``, ``refused``, ``held``.
         timings: the ledger's measurements: to the ``delivery`` queue, to the first ``status`` at the sender.
         counts: the robots' own counts.
         balance: what does not add up between robots.
@@ -46,6 +51,7 @@ class Result:
 
     supervision: Supervision
     totals: Mapping[str, int]
+    values: Mapping[str, int]
     timings: Mapping[str, Timing]
     counts: Counts
     balance: Balance
@@ -59,29 +65,28 @@ class Result:
         return self.balance.even and not self.complaints
 
 
-def prepare(traffic: Traffic) -> None:
-    """Write every planned document, so that the run itself only sends; takes some 40 ms of computing for each."""
-    for draft in traffic:
-        _ = draft.document
-
-
 @asynccontextmanager
-async def running_robots(exchange: Exchange, traffic: Traffic, members: Iterable[Member]) -> AsyncIterator[list[Robot]]:
+async def running_robots(exchange: Exchange, papers: Papers, members: Iterable[Member]) -> AsyncIterator[list[Robot]]:
     """Connect a robot for each of these members and let them answer what arrives until the block ends."""
     tally = Tally()
-    drafts = {(draft.sender.code, draft.document_id): draft for draft in traffic}
+    hands: dict[str, set[Holder | None]] = defaultdict(lambda: {"agency"})
+    for draft in papers.traffic:
+        hands[draft.sender.code].add(draft.signing.on_message)
     turn = asyncio.Semaphore(CONNECTIONS_AT_ONCE)
     async with AsyncExitStack() as clients, asyncio.TaskGroup() as running:
 
         async def connect(member: Member) -> Robot:
-            client = AgencyClient(
-                exchange.agency_url(member.unit.code),
-                signer=None,
-                report_arrival=member.role not in (Role.NEVER, Role.SENDS_ONLY),
-            )
-            async with turn:
-                await clients.enter_async_context(client)
-            return Robot(member, client, Journal(member.unit.code, tally), drafts)
+            code = member.unit.code
+            own: dict[Holder | None, AgencyClient] = {}
+            for holder in hands[code]:
+                own[holder] = AgencyClient(
+                    exchange.agency_url(code),
+                    signer=None if holder is None else exchange.credentials.key_files(code, holder).signer(),
+                    report_arrival=member.role not in (Role.NEVER, Role.SENDS_ONLY),
+                )
+                async with turn:
+                    await clients.enter_async_context(own[holder])
+            return Robot(member, own, Journal(code, tally), papers)
 
         robots = await asyncio.gather(*(connect(member) for member in members if member.role.connected))
         tasks = [running.create_task(robot.run()) for robot in robots]
@@ -94,7 +99,7 @@ async def running_robots(exchange: Exchange, traffic: Traffic, members: Iterable
 
 async def rehearse(
     exchange: Exchange,
-    traffic: Traffic,
+    papers: Papers,
     *,
     seconds: float,
     progress: Callable[[Counts], None] | None = None,
@@ -103,14 +108,15 @@ async def rehearse(
 
     Args:
         exchange: with its workers running.
-        traffic: what to write.
+        papers: what to send.
         seconds: over how long the documents are spread.
         progress: told the counts whenever they change.
     """
     started = datetime.now(UTC)
+    traffic = papers.traffic
     reports = await Reports.connect(exchange.ledger_url)
     try:
-        async with running_robots(exchange, traffic, traffic.members) as robots:
+        async with running_robots(exchange, papers, traffic.members) as robots:
             by_code = {robot.member.unit.code: robot for robot in robots}
             async with asyncio.TaskGroup() as running:
                 sending = running.create_task(_send_all(traffic, by_code, seconds))
@@ -122,17 +128,23 @@ async def rehearse(
         until = datetime.now(UTC) + timedelta(days=1)
         supervision = await reports.supervision(started, until)
         timings = await reports.timings(started, until)
+        values = await reports.values(started, until)
     finally:
         await reports.close()
     counts = robots[0].journal.tally.counts
     return Result(
         supervision=supervision,
         totals=totals,
+        values=values,
         timings=timings,
         counts=counts,
         balance=compare({code: robot.journal for code, robot in by_code.items()}),
         duplicates=sum(robot.duplicates for robot in robots),
-        complaints=(*_wrong_table(supervision, traffic), *_wrong_totals(totals, counts, traffic)),
+        complaints=(
+            *_wrong_table(supervision, traffic),
+            *_wrong_totals(totals, traffic),
+            *_wrong_values(values, traffic),
+        ),
         seconds=(ended - started).total_seconds(),
     )
 
@@ -181,14 +193,22 @@ async def _send_all(traffic: Traffic, robots: Mapping[str, Robot], seconds: floa
 
 async def _quiet(traffic: Traffic, tally: Tally, progress: Callable[[Counts], None] | None, seconds: float) -> None:
     """Wait until everything planned has happened, or nothing happens any more."""
-    documents, deliveries, statuses = sum(1 for _ in traffic), traffic.deliveries, traffic.statuses
-    wanted = (documents, documents, documents, deliveries, statuses, statuses)
+    documents, delivered, statuses = sum(1 for _ in traffic), len(traffic.delivered), traffic.statuses
+    wanted = Counts(
+        documents=documents,
+        receipts=documents,
+        verified=delivered,
+        notices=delivered,
+        deliveries=traffic.deliveries,
+        reported=statuses,
+        heard=statuses,
+        refusals=documents - delivered,
+    )
     counts = tally.counts
     while True:
         if progress is not None:
             progress(counts)
-        so_far = (counts.documents, counts.receipts, counts.notices, counts.deliveries, counts.reported, counts.heard)
-        if all(have >= want for have, want in zip(so_far, wanted, strict=True)):
+        if all(have >= want for have, want in zip(astuple(counts), astuple(wanted), strict=True)):
             return
         if not await tally.change(max(STALL_SECONDS, seconds)):
             return
@@ -210,16 +230,18 @@ def _wrong_table(supervision: Supervision, traffic: Traffic) -> list[str]:
     return [f"{name}: {table[name]}, not {expected[name]}" for name in expected if table[name] != expected[name]]
 
 
-def _wrong_totals(totals: Mapping[str, int], counts: Counts, traffic: Traffic) -> list[str]:
+def _wrong_totals(totals: Mapping[str, int], traffic: Traffic) -> list[str]:
     expected = {
         "documents": sum(1 for _ in traffic),
         "documents_waiting": 0,
         "deliveries": traffic.deliveries,
         "statuses": traffic.statuses,
         "statuses_illegal": 0,
-        "refusals": 0,
+        "refusals": traffic.worths[Value.REFUSED],
     }
-    wrong = [f"ledger: {name} {totals[name]}, not {want}" for name, want in expected.items() if totals[name] != want]
-    if counts.refusals:
-        wrong.append(f"robots were refused {counts.refusals} times")
-    return wrong
+    return [f"ledger: {name} {totals[name]}, not {want}" for name, want in expected.items() if totals[name] != want]
+
+
+def _wrong_values(values: Mapping[str, int], traffic: Traffic) -> list[str]:
+    expected = {**{str(value): traffic.worths[value] for value in Value}, "held": 0}
+    return [f"ledger: {name} {values[name]}, not {want}" for name, want in expected.items() if values[name] != want]

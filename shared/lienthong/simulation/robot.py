@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lienthong.bus.backoff import Backoff
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.edxml import StaffInfo, encode
+from lienthong.edxml import StaffInfo
 from lienthong.errors import Unavailable
 from lienthong.simulation.journal import Sent
 from lienthong.simulation.subjects import officer_mail
@@ -18,11 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from lienthong.agency import AgencyClient, Delivery
+    from lienthong.simulation.credentials import Holder
     from lienthong.simulation.journal import Journal
+    from lienthong.simulation.papers import Papers
     from lienthong.simulation.traffic import Draft
     from lienthong.simulation.units import Member
 
 __all__ = ["Robot"]
+
+ResultT = TypeVar("ResultT")
 
 ARRIVED = "01"
 REFUSED = "02"
@@ -34,18 +37,20 @@ class Robot:
 
     Args:
         member: the unit and its role.
-        client: its open connection.
+        clients: its open connections by whose key signs what goes over them: ``agency`` for everything but the few
+            documents that are signed otherwise.
         journal: where it notes what it did and saw.
-        drafts: all planned documents by sender and document id: whether it will refuse one, or answer it.
+        papers: all planned documents: what it sends, whether it will refuse one that comes, or answer it.
     """
 
     def __init__(
-        self, member: Member, client: AgencyClient, journal: Journal, drafts: Mapping[tuple[str, str], Draft]
+        self, member: Member, clients: Mapping[Holder | None, AgencyClient], journal: Journal, papers: Papers
     ) -> None:
         self.member = member
         self.journal = journal
-        self._client = client
-        self._drafts = drafts
+        self._clients = clients
+        self._client = clients["agency"]
+        self._papers = papers
         self._code = member.unit.code
 
     @property
@@ -64,10 +69,10 @@ class Robot:
 
     async def send(self, draft: Draft) -> None:
         """Send a document, for as long as it takes."""
-        body = encode(draft.document)
-        await _insist(lambda: self._client.send(body))
+        document = await self._papers.document(draft)
+        submission = await _insist(lambda: self._clients[draft.signing.on_message].send(document))
         addressees = tuple(unit.code for unit in draft.addressees)
-        self.journal.note_sent(draft.document_id, Sent(sha256(body).hexdigest(), addressees))
+        self.journal.note_sent(draft.document_id, Sent(submission.sha256, addressees, draft.signing.worth))
 
     async def _hear(self) -> None:
         async for told in self._client.statuses():
@@ -75,7 +80,7 @@ class Robot:
 
     async def _handle(self, delivery: Delivery) -> None:
         sender, document_id = delivery.sender, delivery.document.document_id
-        draft = self._drafts.get((sender, document_id))
+        draft = self._papers.planned(sender, document_id)
         for code in statuses_for(draft, self._code, self.member.role):
             if code != ARRIVED:  # the kit has reported that one
                 reason = draft.refused[self._code] if draft and code == REFUSED else STATUS_CODES[code].vi
@@ -94,13 +99,11 @@ class Robot:
         await _insist(lambda: self._client.report_status(delivery, code, description=description, staff=staff))
 
 
-async def _insist(act: Callable[[], Awaitable[object]]) -> None:
+async def _insist(act: Callable[[], Awaitable[ResultT]]) -> ResultT:
     """Do it again until the broker has it: the same call is the same message."""
     backoff = Backoff()
     while True:
         try:
-            await act()
+            return await act()
         except Unavailable:
             await asyncio.sleep(backoff.next())
-        else:
-            return

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import random
 import unicodedata
 from dataclasses import dataclass
 
-__all__ = ["FAMILY_NAMES", "GIVEN_NAMES", "KINDS", "PARAGRAPHS", "REASONS", "THEMES", "Kind", "officer_mail"]
+__all__ = [
+    "FAMILY_NAMES",
+    "GIVEN_NAMES",
+    "KINDS",
+    "PARAGRAPHS",
+    "REASONS",
+    "THEMES",
+    "Kind",
+    "competent_person",
+    "officer_mail",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +99,12 @@ GIVEN_NAMES = (
     "Hữu Phước",
     "Thị Bích Ngọc",
 )
+
+
+def competent_person(code: str) -> str:
+    """Return the name of who signs an agency's documents; always the same for one agency."""
+    lot = random.Random(f"person {code}")  # noqa: S311 - a repeatable lot, nothing secret
+    return f"{lot.choice(FAMILY_NAMES)} {lot.choice(GIVEN_NAMES)}"
 
 
 def officer_mail(name: str, code: str) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
-from functools import cached_property
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from lienthong.document.verdicts import Value
 from lienthong.edxml import (
     Attachment,
     Business,
@@ -21,15 +23,14 @@ from lienthong.edxml import (
     Signer,
     TraceHeader,
 )
-from lienthong.simulation.letter import ZONE, Letter, render
+from lienthong.simulation.letter import ZONE, Letter
 from lienthong.simulation.subjects import (
-    FAMILY_NAMES,
-    GIVEN_NAMES,
     KINDS,
     PARAGRAPHS,
     REASONS,
     THEMES,
     Kind,
+    competent_person,
     officer_mail,
 )
 from lienthong.simulation.units import Member, Role, Unit, old_form
@@ -38,17 +39,67 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-__all__ = ["Draft", "Traffic", "plan_letter", "plan_traffic", "statuses_for"]
+    from lienthong.simulation.credentials import Holder
+
+__all__ = ["Draft", "Signing", "Traffic", "plan_letter", "plan_traffic", "statuses_for"]
 
 URGENT_SHARE = 0.08
 REFUSED_SHARE = 0.02
 REPLY_SHARE = 0.10
 OLD_FORM_SHARE = 0.10
 BROADCAST_SHARE = 1 / 60
+AGENCY_ONLY_SHARE = 0.02
+UNSIGNED = 2
+REVOKED = 2
+"""So many documents are unsigned, and so many are signed with a revoked certificate, however long a run is."""
 NAMED_ADDRESSEES = 6
 """So many addressees a letter names; more are spoken of as a whole."""
 ADDRESSEES = (1, 1, 1, 2, 3, 4, 5, 6, 8, 10, 12)
 """How many addressees an ordinary document has, drawn evenly; with the documents to everybody the mean is about six."""
+
+
+class Signing(StrEnum):
+    """How a document is signed, which decides what it is worth (Decision 28/2018/QĐ-TTg, Art. 4)."""
+
+    COMPLETE = "complete"
+    AGENCY_ONLY = "agency-only"
+    UNSIGNED = "unsigned"
+    REVOKED = "revoked"
+
+    @property
+    def worth(self) -> Value:
+        """What a document so signed is worth where person and agency have to sign."""
+        return _WORTH[self]
+
+    @property
+    def on_pdf(self) -> tuple[Holder, ...]:
+        """Whose keys sign the PDF, in order: the competent person, then the agency (Decree 30/2020/NĐ-CP, Art. 5)."""
+        return _ON_PDF[self]
+
+    @property
+    def on_message(self) -> Holder | None:
+        """Whose key signs the message around it."""
+        return _ON_MESSAGE[self]
+
+
+_WORTH = {
+    Signing.COMPLETE: Value.PAPER,
+    Signing.AGENCY_ONLY: Value.INFORMATION,
+    Signing.UNSIGNED: Value.INFORMATION,
+    Signing.REVOKED: Value.REFUSED,
+}
+_ON_PDF: dict[Signing, tuple[Holder, ...]] = {
+    Signing.COMPLETE: ("person", "agency"),
+    Signing.AGENCY_ONLY: ("agency",),
+    Signing.UNSIGNED: (),
+    Signing.REVOKED: ("person", "revoked"),
+}
+_ON_MESSAGE: dict[Signing, Holder | None] = {
+    Signing.COMPLETE: "agency",
+    Signing.AGENCY_ONLY: "agency",
+    Signing.UNSIGNED: None,
+    Signing.REVOKED: "revoked",
+}
 
 
 @dataclass(frozen=True)
@@ -64,11 +115,11 @@ class Draft:
         theme: what it is about.
         issued_on: its date.
         priority: edXML's ``Priority``; 1 to 3 are urgent.
-        signer: who signs it.
         at: when it is sent: a share (0 to 1) of the run.
         refused: which addressees will refuse it (02), and why.
         replies: the answers some addressees will send when they have finished with it.
         answers: the document it answers.
+        signing: how it is signed.
     """
 
     sender: Unit
@@ -79,11 +130,11 @@ class Draft:
     theme: str
     issued_on: date
     priority: int
-    signer: str
     at: float
     refused: Mapping[str, str] = field(default_factory=dict)
     replies: Mapping[str, Draft] = field(default_factory=dict)
     answers: Draft | None = None
+    signing: Signing = Signing.COMPLETE
 
     @property
     def code(self) -> DocumentCode:
@@ -107,9 +158,8 @@ class Draft:
             return f"V/v trả lời Công văn số {self.answers.code} của {self.answers.sender.name}"
         return f"{self.kind.opening} {self.theme}"
 
-    @cached_property
-    def document(self) -> Document:
-        """The whole document with its PDF; the same draft makes the same document."""
+    def document(self, pdf: bytes) -> Document:
+        """Return the whole document around its letter, rendered and signed."""
         issued_at = TraceHeader(organ_id=self.sender.code, timestamp=datetime.combine(self.issued_on, time(8), ZONE))
         return Document(
             sender=_organization(self.sender, self.sender.code),
@@ -121,7 +171,9 @@ class Draft:
             subject=self.subject,
             content=self.subject,
             signer=Signer(
-                full_name=self.signer, position=_position(self.sender), competence=_competence(self.sender) or None
+                full_name=competent_person(self.sender.code),
+                position=_position(self.sender),
+                competence=_competence(self.sender) or None,
             ),
             to_places=(*(unit.name for unit in self.addressees[:3]), "Lưu: VT"),
             other=OtherInfo(priority=self.priority, sphere="Liên thông văn bản quốc gia", page_amount=1),
@@ -131,14 +183,16 @@ class Draft:
             attachments=(
                 Attachment(
                     name=f"{self.number}-{self.code.notation}.pdf",
-                    content=render(self._letter()),
+                    content=pdf,
                     content_type="application/pdf",
                     description=self.subject,
                 ),
             ),
         )
 
-    def _letter(self) -> Letter:
+    @property
+    def letter(self) -> Letter:
+        """What its page says."""
         shown = [unit.name for unit in self.addressees]
         if len(shown) > NAMED_ADDRESSEES:
             shown = [
@@ -156,7 +210,7 @@ class Draft:
             addressees=shown,
             competence=_competence(self.sender),
             position=_position(self.sender),
-            signer=self.signer,
+            signer=competent_person(self.sender.code),
         )
 
 
@@ -174,15 +228,29 @@ class Traffic:
             yield from draft.replies.values()
 
     @property
+    def worths(self) -> Counter[Value]:
+        """How many documents are worth what."""
+        return Counter(draft.signing.worth for draft in self)
+
+    @property
+    def delivered(self) -> tuple[Draft, ...]:
+        """Every document that reaches its addressees."""
+        return tuple(draft for draft in self if draft.signing.worth is not Value.REFUSED)
+
+    @property
     def deliveries(self) -> int:
         """How many deliveries it makes."""
-        return sum(len(draft.addressees) for draft in self)
+        return sum(len(draft.addressees) for draft in self.delivered)
 
     @property
     def statuses(self) -> int:
         """How many statuses the addressees will report."""
         roles = {member.unit.code: member.role for member in self.members}
-        return sum(len(statuses_for(draft, unit.code, roles[unit.code])) for draft in self for unit in draft.addressees)
+        return sum(
+            len(statuses_for(draft, unit.code, roles[unit.code]))
+            for draft in self.delivered
+            for unit in draft.addressees
+        )
 
 
 def statuses_for(draft: Draft | None, code: str, role: Role) -> tuple[str, ...]:
@@ -196,7 +264,8 @@ def plan_traffic(members: Sequence[Member], *, documents: int, seed: int, issued
     """Plan the documents of a run.
 
     Two or more of different senders go to everybody who receives documents, so that every unit shows what it does;
-    the others are drawn. Replies come on top of `documents`.
+    the others are drawn. Replies come on top of `documents`. A few of the drawn ones are not signed as they should be
+    and not worth paper.
 
     Args:
         members: the cast; only connected members write, only those who receive are written to.
@@ -231,11 +300,20 @@ class _Planner:
         ministries = [unit for unit in self.writers if unit.kind != "province"]
         senders = self.lot.sample(ministries if len(ministries) >= broadcasts else self.writers, broadcasts)
         drafts = [self._broadcast(sender, index / broadcasts) for index, sender in enumerate(senders)]
-        drafts += [self._drawn(self.lot.random()) for _ in range(documents - broadcasts)]
+        drafts += self._badly_signed([self._drawn(self.lot.random()) for _ in range(documents - broadcasts)])
         return Traffic(self.members, tuple(sorted(drafts, key=lambda draft: draft.at)))
 
     def _broadcast(self, sender: Unit, at: float) -> Draft:
         return self.draft(sender, [unit for unit in self.readers if unit is not sender], at)
+
+    def _badly_signed(self, drafts: list[Draft]) -> list[Draft]:
+        """Return the drafts, a few of those that nobody refuses or answers signed as they should not be."""
+        ordinary = [index for index, draft in enumerate(drafts) if not (draft.refused or draft.replies)]
+        agency_only = max(1, round(len(drafts) * AGENCY_ONLY_SHARE))
+        bad = [Signing.REVOKED] * REVOKED + [Signing.UNSIGNED] * UNSIGNED + [Signing.AGENCY_ONLY] * agency_only
+        chosen = self.lot.sample(ordinary, min(len(bad), len(ordinary)))
+        signings = dict(zip(chosen, bad, strict=False))
+        return [replace(draft, signing=signings.get(index, draft.signing)) for index, draft in enumerate(drafts)]
 
     def _drawn(self, at: float) -> Draft:
         sender = self.lot.choice(self.writers)
@@ -276,7 +354,6 @@ class _Planner:
             theme=lot.choice(THEMES),
             issued_on=self.issued_on,
             priority=lot.randint(1, 3) if lot.random() < URGENT_SHARE else 0,
-            signer=f"{lot.choice(FAMILY_NAMES)} {lot.choice(GIVEN_NAMES)}",
             at=at,
             refused=refused or {},
             answers=answers,

@@ -9,8 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from lienthong.agency import Delivered, Delivery, Receipt, StatusReport
-from lienthong.document.messages import Addressee
+from lienthong.agency import Delivered, Delivery, Receipt, Refused, StatusReport, Verified
+from lienthong.document.messages import Addressee, Found, ProblemModel
+from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Document, Organization, ResponseFor, Status
 from lienthong.simulation.journal import Journal, Sent, Tally, compare
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 NOW = datetime.now(UTC)
 
 
-def delivery(sender: str, document_id: str, sha256: str) -> Delivery:
+def delivery(sender: str, document_id: str, sha256: str, value: Value = Value.PAPER) -> Delivery:
     """Make what the kit hands to a robot."""
 
     async def settle(_: Delivery) -> None:
@@ -37,7 +38,7 @@ def delivery(sender: str, document_id: str, sha256: str) -> Delivery:
         urgent=False,
         received_at=NOW,
         verdict=None,
-        value=None,
+        value=value,
         found_vi=None,
         found_en=None,
         _settle=settle,
@@ -47,6 +48,22 @@ def delivery(sender: str, document_id: str, sha256: str) -> Delivery:
 def receipt(document_id: str) -> Receipt:
     """Make the exchange's receipt."""
     return Receipt(submission_message_id="m", document=uuid4(), document_id=document_id, sha256="d", received_at=NOW)
+
+
+def verified(document_id: str, value: Value = Value.PAPER, judgement: int = 1, *, held: bool = False) -> Verified:
+    """Make the exchange's notice of what it found."""
+    found = Found(verdict=Verdict.VALID, value=value, vi="Có giá trị", en="Worth something")
+    return Verified(
+        document=uuid4(), document_id=document_id, found=found, held=held, judgement=judgement, judged_at=NOW
+    )
+
+
+def refused(document_id: str, code: str = "CheckSignature") -> Refused:
+    """Make the exchange's refusal."""
+    problem = ProblemModel(code=code, path="", vi="Sai", en="Wrong", province_code=22)
+    return Refused(
+        about="document", submission_message_id="m", document_id=document_id, problems=(problem,), refused_at=NOW
+    )
 
 
 def delivered(document_id: str) -> Delivered:
@@ -62,15 +79,19 @@ def report(document_id: str, reporter: str, code: str) -> StatusReport:
 
 
 def balanced() -> dict[str, Journal]:
-    """Make the journals of one document that H23 sent to G22, and that G22 registered."""
+    """Make the journals of one document that H23 sent to G22 and G22 registered, and of one that was refused."""
     tally = Tally()
     journals = {code: Journal(code, tally) for code in ("H23", "G22")}
     journals["H23"].note_sent("d1", Sent("digest", ("G22",)))
     journals["H23"].note_told(receipt("d1"))
+    journals["H23"].note_told(verified("d1"))
     journals["H23"].note_told(delivered("d1"))
     journals["G22"].note_got(delivery("H23", "d1", "digest"))
     journals["G22"].note_reported("H23", "d1", "01")
     journals["H23"].note_told(report("d1", "G22", "01"))
+    journals["H23"].note_sent("d0", Sent("other", ("G22",), Value.REFUSED))
+    journals["H23"].note_told(receipt("d0"))
+    journals["H23"].note_told(refused("d0"))
     return journals
 
 
@@ -79,8 +100,8 @@ def test_everything_once_is_even() -> None:
     journals = balanced()
     assert compare(journals).even
     counts = journals["H23"].tally.counts
-    assert (counts.documents, counts.deliveries, counts.reported, counts.heard) == (1, 1, 1, 1)
-    assert (counts.receipts, counts.notices, counts.refusals) == (1, 1, 0)
+    assert (counts.documents, counts.deliveries, counts.reported, counts.heard) == (2, 1, 1, 1)
+    assert (counts.receipts, counts.verified, counts.notices, counts.refusals) == (2, 1, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -94,6 +115,17 @@ def test_everything_once_is_even() -> None:
         (lambda journals: journals["H23"].note_told(delivered("d1")), "twice"),
         (lambda journals: journals["G22"].note_got(delivery("H23", "d9", "digest")), "strange"),
         (lambda journals: journals["H23"].note_told(report("d1", "G22", "06")), "strange"),
+        (lambda journals: journals["H23"].note_told(verified("d1")), "twice"),
+        (lambda journals: journals["H23"].note_told(refused("d0")), "twice"),
+        (lambda journals: journals["H23"].findings.clear(), "lost"),
+        (lambda journals: journals["H23"].refusals.clear(), "lost"),
+        (lambda journals: journals["H23"].note_told(refused("d1")), "strange"),
+        (lambda journals: journals["H23"].note_told(refused("d0", "Permission")), "strange"),
+        (lambda journals: journals["H23"].note_told(verified("d0")), "strange"),
+        (lambda journals: journals["G22"].note_got(delivery("H23", "d0", "other")), "strange"),
+        (lambda journals: journals["H23"].note_told(verified("d1", Value.INFORMATION, 2)), "misjudged"),
+        (lambda journals: journals["G22"].values.update({("H23", "d1"): Value.INFORMATION}), "misjudged"),
+        (lambda journals: journals["G22"].values.update({("H23", "d1"): None}), "misjudged"),
         (lambda journals: journals["G22"].digests.update({("H23", "d1"): "other"}), "altered"),
     ],
 )
@@ -104,6 +136,18 @@ def test_every_kind_of_difference_is_found(spoil: Callable[[dict[str, Journal]],
     balance = compare(journals)
     assert not balance.even
     assert getattr(balance, where)
+
+
+def test_what_was_held_counts_when_it_is_known() -> None:
+    """The word that a document waits is no finding; the later one is, whichever comes first."""
+    journals = balanced()
+    journals["H23"].findings.clear()
+    journals["H23"].verified.clear()
+    journals["H23"].note_told(verified("d1", Value.INFORMATION, held=True))
+    assert compare(journals).lost == ("finding ('H23', 'd1')",)
+    journals["H23"].note_told(verified("d1", Value.PAPER, 3))
+    journals["H23"].note_told(verified("d1", Value.INFORMATION, 2))
+    assert compare(journals).even
 
 
 def test_what_comes_twice_counts_once() -> None:

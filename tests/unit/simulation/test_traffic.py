@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import date
 
 import pytest
 
+from lienthong.document.verdicts import Value
 from lienthong.edxml import Document, Profile, check, decode, encode
-from lienthong.simulation.traffic import Draft, Traffic, plan_letter, plan_traffic, statuses_for
+from lienthong.simulation.letter import render
+from lienthong.simulation.traffic import ADDRESSEES, Draft, Signing, Traffic, plan_letter, plan_traffic, statuses_for
 from lienthong.simulation.units import Role, cast
 
 DAY = date(2019, 1, 15)
+PDF = b"%PDF-1.7 a letter"
 MEMBERS = cast(seed=3)
 ROLES = {member.unit.code: member.role for member in MEMBERS}
 
@@ -28,7 +33,8 @@ def test_the_same_seed_plans_the_same_documents(traffic: Traffic) -> None:
     assert again == traffic
     assert [draft.theme for draft in other] != [draft.theme for draft in traffic]
     first = traffic.drafts[0]
-    assert encode(first.document) == encode(again.drafts[0].document)
+    assert encode(first.document(PDF)) == encode(again.drafts[0].document(PDF))
+    assert render(first.letter) == render(again.drafts[0].letter)
 
 
 def test_only_connected_units_write_and_only_receiving_ones_are_written_to(traffic: Traffic) -> None:
@@ -63,6 +69,27 @@ def test_the_mix_is_like_real_traffic(traffic: Traffic) -> None:
     assert any(draft.written for draft in drafts)
 
 
+def test_a_few_documents_are_not_signed_as_they_should_be(traffic: Traffic) -> None:
+    """Of the ordinary ones that nobody refuses or answers: two revoked, two unsigned, some by the agency alone."""
+    bad = [draft for draft in traffic if draft.signing is not Signing.COMPLETE]
+    signings = Counter(draft.signing for draft in bad)
+    assert signings == {Signing.REVOKED: 2, Signing.UNSIGNED: 2, Signing.AGENCY_ONLY: 6}
+    assert all(len(draft.addressees) <= max(ADDRESSEES) for draft in bad)
+    assert not any(draft.refused or draft.replies or draft.answers for draft in bad)
+    assert traffic.worths == {Value.PAPER: sum(1 for _ in traffic) - 10, Value.INFORMATION: 8, Value.REFUSED: 2}
+
+
+def test_what_is_to_be_refused_reaches_nobody(traffic: Traffic) -> None:
+    """A run neither waits for deliveries of a document whose signature is revoked nor for statuses of it."""
+    everywhere = replace(
+        traffic, drafts=tuple(replace(draft, signing=Signing.REVOKED, replies={}) for draft in traffic.drafts)
+    )
+    assert (everywhere.delivered, everywhere.deliveries, everywhere.statuses) == ((), 0, 0)
+    refused = sum(len(draft.addressees) for draft in traffic if draft.signing is Signing.REVOKED)
+    assert traffic.deliveries == sum(len(draft.addressees) for draft in traffic) - refused
+    assert refused > 0
+
+
 def test_document_ids_are_unique_for_their_sender(traffic: Traffic) -> None:
     """The same id with other content would be refused."""
     names = [(draft.sender.code, draft.document_id) for draft in traffic]
@@ -73,14 +100,14 @@ def test_a_document_is_what_a_certified_sender_writes(traffic: Traffic) -> None:
     """Robots send documents that the strict profile finds nothing missing in, and that read back the same."""
     reply = next(draft for draft in traffic if draft.answers)
     for draft in (traffic.drafts[0], next(draft for draft in traffic if draft.written), reply):
-        document = draft.document
+        document = draft.document(PDF)
         assert check(document, Profile.STRICT) == ()
         decoded = decode(encode(document), profile=Profile.STRICT)
         assert decoded == document
         (attachment,) = document.attachments
-        assert attachment.content.startswith(b"%PDF-")
+        assert attachment.content == PDF
     assert reply.answers is not None
-    (answered,) = reply.document.response_for
+    (answered,) = reply.document(PDF).response_for
     assert (answered.organ_id, answered.document_id) == (reply.answers.sender.code, reply.answers.document_id)
 
 
@@ -113,7 +140,7 @@ def test_a_single_letter_goes_where_it_is_told() -> None:
     """The background demo gives its players a document they can send at once."""
     sender, *others = [member.unit.code for member in MEMBERS if member.role is Role.FULLY][:4]
     draft = plan_letter(MEMBERS, sender, others, seed=1, issued_on=DAY)
-    document = decode(encode(draft.document))
+    document = decode(encode(draft.document(PDF)))
     assert isinstance(document, Document)
     assert document.sender.organ_id == sender
     assert {one.organ_id.rpartition(".")[2] for one in document.addressees} == set(others)
