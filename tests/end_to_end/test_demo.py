@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from lienthong.edxml import Document, decode
 from lienthong.testing.servers import BROKER_VARIABLE, LEDGER_VARIABLE, MANAGEMENT_VARIABLE
 from lienthong.topology.plan import agency_permissions
 
@@ -79,12 +80,25 @@ def workers_in(folder: Path) -> list[str]:
     return found
 
 
+def settings_of(agency: dict[str, str]) -> dict[str, str]:
+    """Return what `up` tells a person to export in order to be one of the agencies."""
+    return {
+        "LIENTHONG_AGENCY_BROKER_URL": agency["broker_url"],
+        "LIENTHONG_AGENCY_SIGNING_KEY": agency["signing_key"],
+        "LIENTHONG_AGENCY_SIGNING_CERTIFICATES": agency["signing_certificates"],
+    }
+
+
 async def test_a_run_prints_the_table_of_january_2019(tmp_path: Path, environment: dict[str, str]) -> None:
-    """One command: 84/95, 11/95, 78, 76, 41, 22, 13, 2, 6; lost 0, twice 0; exit 0; nothing left running."""
+    """One command: 84/95, 11/95, 78, 76, 41, 22, 13, 2, 6; the values; lost 0, twice 0; nothing left running."""
     status, output = await ended(tmp_path, environment, "demo", "run", "--documents=12", "--seconds=2")
     assert status == 0, output
     figures = re.findall(r"│ +(\d+(?:/95)?) │$", output, flags=re.MULTILINE)
-    assert figures == ["84/95", "11/95", "78", "76", "41", "22", "13", "2", "6"]
+    assert figures[:9] == ["84/95", "11/95", "78", "76", "41", "22", "13", "2", "6"]
+    paper, information, refused = map(int, figures[9:])
+    documents = re.findall(r"documents sent (\d+)/\1;", output)[-1]
+    assert (information, refused) == (3, 2)
+    assert paper + information + refused == int(documents)
     assert "lost 0, delivered twice 0" in output
     assert "given by URL" in output
     assert workers_in(tmp_path) == []
@@ -135,14 +149,16 @@ async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict
         assert status == 0, output
         state = json.loads((tmp_path / ".lienthong/demo/demo.json").read_text(encoding="utf-8"))
         first, second = state["agencies"]
-        as_first = environment | {"LIENTHONG_AGENCY_BROKER_URL": first["broker_url"]}
-        as_second = environment | {"LIENTHONG_AGENCY_BROKER_URL": second["broker_url"]}
+        as_first, as_second = (environment | settings_of(agency) for agency in (first, second))
+        for agency in (first, second):
+            assert all(f"export {name}='{value}'" in output for name, value in settings_of(agency).items())
 
-        status, output = await ended(tmp_path, as_first, "agency", "send", "--unsigned", first["sample"])
+        status, output = await ended(tmp_path, as_first, "agency", "send", first["sample"])
         assert status == 0, output
         assert "delivered to" in output
+        assert "Value of paper" in output
         (tmp_path / "wrong.xml").write_text("<wrong/>")
-        status, output = await ended(tmp_path, as_first, "agency", "send", "wrong.xml")
+        status, output = await ended(tmp_path, as_first, "agency", "send", "--unsigned", "wrong.xml")
         assert status == 1, output
         assert "bị từ chối / refused" in output
 
@@ -151,23 +167,16 @@ async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict
         assert status == 0, output
         document_id = re.findall(r"DocumentId=(\S+)", output)[0]
         (kept,) = (tmp_path / "in").glob("*/document.edxml")
-        assert kept.read_bytes() == Path(first["sample"]).read_bytes()
+        sample = decode(Path(first["sample"]).read_bytes())
+        assert decode(kept.read_bytes()) == sample
+        assert isinstance(sample, Document)
         (attachment,) = (tmp_path / "in").glob("*/01-*.pdf")
-        assert attachment.read_bytes().startswith(b"%PDF-")
+        assert attachment.read_bytes() == sample.attachments[0].content
 
-        reported = (
-            "report",
-            document_id,
-            f"--to={first['code']}",
-            "--code=02",
-            "--reason=Gửi nhầm nơi nhận",
-            "--unsigned",
-        )
+        reported = ("report", document_id, f"--to={first['code']}", "--code=02", "--reason=Gửi nhầm nơi nhận")
         status, output = await ended(tmp_path, as_second, "agency", *reported)
         assert status == 0, output
-        status, output = await ended(
-            tmp_path, as_second, "agency", *reported[:2], "--to=G99", "--code=03", "--unsigned"
-        )
+        status, output = await ended(tmp_path, as_second, "agency", *reported[:2], "--to=G99", "--code=03")
         assert status == 1, output
         assert "M.MessageHeader.ResponseFor" in output
         status, output = await ended(tmp_path, as_first, "agency", "watch", "--wait=3")

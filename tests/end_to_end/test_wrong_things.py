@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -15,20 +15,25 @@ import pytest_asyncio
 from lienthong.agency import AgencyClient, Delivered, DocumentReference, Receipt, Refused, StatusReport, Verified
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
+from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Document, Organization, OtherInfo, ResponseFor, Status, encode
+from lienthong.signature import sign_message
+from lienthong.signature.pdf_signing import sign_pdf
 from lienthong.simulation.exchange import EXCHANGE_USER
 from lienthong.simulation.letter import render
-from lienthong.simulation.traffic import plan_letter
+from lienthong.simulation.papers import Papers
+from lienthong.simulation.traffic import Traffic, plan_letter
 from lienthong.simulation.units import Member, Role, Unit
 from lienthong.topology.names import QUARANTINE, SUBMISSION, SubmissionKey
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from tests.end_to_end.conftest import Running, RunningExchange
 
     from lienthong.agency import Delivery
     from lienthong.agency.reading import Told
+    from lienthong.simulation.credentials import Credentials, Holder
 
 SECONDS = 30.0
 PATIENCE_SECONDS = 5.0
@@ -66,6 +71,15 @@ class Pair:
             told = await self.told_about(message_id)
         return told
 
+    async def verified(self, document_id: str) -> Verified:
+        """Return what the sender is told was found about a document."""
+        async with asyncio.timeout(SECONDS):
+            async for told in self.sender.statuses():
+                if isinstance(told, Verified) and told.document_id == document_id:
+                    await self.sender.settle()
+                    return told
+        raise AssertionError("the client was closed")
+
     async def delivered(self) -> Delivery:
         """Return the next delivery to the receiver, handled."""
         async with asyncio.timeout(SECONDS):
@@ -84,12 +98,15 @@ class Pair:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pair(running_exchange: RunningExchange) -> AsyncIterator[Pair]:
     """Provide two agencies on one exchange for all tests of this module."""
-    async with (
-        running_exchange(MEMBERS) as running,
-        AgencyClient(running.exchange.agency_url(SENDER), signer=None) as sender,
-        AgencyClient(running.exchange.agency_url(RECEIVER), signer=None) as receiver,
-    ):
-        yield Pair(running, sender, receiver)
+    async with running_exchange(MEMBERS) as running:
+        sender, receiver = (
+            AgencyClient(
+                running.exchange.agency_url(code), signer=running.exchange.credentials.key_files(code).signer()
+            )
+            for code in (SENDER, RECEIVER)
+        )
+        async with sender, receiver:
+            yield Pair(running, sender, receiver)
 
 
 def paper(addressee: str = RECEIVER) -> Document:
@@ -247,8 +264,69 @@ async def test_a_step_that_is_not_allowed_is_answered_and_not_applied(pair: Pair
     assert (told.about, told.submission_message_id) == ("status", illegal.message_id)
     assert {problem.code for problem in told.problems} == {"M.MessageHeader.StatusCode"}
     heard = await _heard_until(pair, document.document_id, "06")
-    assert heard == ["receipt", "delivered", "01", "03", "06"]
+    assert heard == ["receipt", "verified", "delivered", "01", "03", "06"]
     await pair.still_works()
+
+
+async def changed_message(credentials: Credentials) -> bytes:
+    """Return a message in which a word was changed after it was signed."""
+    message = sign(encode(replace(paper(), subject="Duyet chi 100 trieu")), credentials)
+    assert b"100 trieu" in message
+    return message.replace(b"100 trieu", b"900 trieu")
+
+
+async def changed_pdf(credentials: Credentials) -> bytes:
+    """Return a well-signed message with a PDF that was changed after it was signed."""
+    document = paper()
+    (attachment,) = document.attachments
+    pdf = await sign_pdf(
+        attachment.content, credentials.key_files(SENDER, "person").signer(), signing_time=datetime.now(UTC)
+    )
+    changed = pdf.replace(b"/Producer", b"/Producrr", 1)
+    assert changed != pdf
+    return sign(encode(replace(document, attachments=(replace(attachment, content=changed),))), credentials)
+
+
+async def revoked_certificate(credentials: Credentials) -> bytes:
+    """Return a message signed with a certificate that the authority has revoked."""
+    return sign(encode(paper()), credentials, holder="revoked")
+
+
+async def certificate_of_another_agency(credentials: Credentials) -> bytes:
+    """Return a message of one agency with the signature of the other."""
+    return sign(encode(paper()), credentials, code=RECEIVER)
+
+
+def sign(message: bytes, credentials: Credentials, *, code: str = SENDER, holder: Holder = "agency") -> bytes:
+    """Sign a message with one of the keys of an agency."""
+    return sign_message(message, credentials.key_files(code, holder).signer(), signing_time=datetime.now(UTC))
+
+
+@pytest.mark.parametrize("make", [changed_message, changed_pdf, revoked_certificate, certificate_of_another_agency])
+async def test_a_bad_signature_is_refused_and_delivered_to_nobody(
+    pair: Pair, make: Callable[[Credentials], Awaitable[bytes]]
+) -> None:
+    """Unlike an unsigned document, one whose signature is broken or not believed reaches nobody, and says why."""
+    submission = await pair.sender.send(await make(pair.running.exchange.credentials))
+    told = await pair.refusal_of(submission.message_id)
+    assert told.about == "document"
+    assert {problem.code for problem in told.problems} == {"CheckSignature"}
+    assert all(problem.vi and problem.en for problem in told.problems)
+    await pair.still_works()
+
+
+async def test_receiver_and_sender_are_told_what_a_document_is_worth(pair: Pair) -> None:
+    """A letter signed by person and agency has the value of paper, and both sides are told so in both languages."""
+    draft = replace(plan_letter(MEMBERS, SENDER, [RECEIVER], seed=2, issued_on=date(2019, 1, 15)), written={})
+    with Papers(Traffic(MEMBERS, (draft,)), pair.running.exchange.credentials) as papers:
+        await pair.sender.send(await papers.document(draft))
+    delivery = await pair.delivered()
+    assert (delivery.verdict, delivery.value) == (Verdict.VALID, Value.PAPER)
+    told = await pair.verified(draft.document_id)
+    assert told.found.value is Value.PAPER
+    assert (told.found.vi, told.found.en) == (delivery.found_vi, delivery.found_en)
+    assert [signature.kind for signature in told.signatures] == ["message", "pdf", "pdf"]
+    assert {signature.verdict for signature in told.signatures} == {Verdict.VALID}
 
 
 async def test_an_urgent_document_is_delivered_as_such(pair: Pair) -> None:
@@ -283,10 +361,10 @@ async def _heard_until(pair: Pair, document_id: str, last: str) -> list[str]:
         async for told in pair.sender.statuses():
             if told.document_id == document_id:
                 heard.append(_name(told))
-            if {"receipt", "delivered", last} <= set(heard):
+            if {"receipt", "verified", "delivered", last} <= set(heard):
                 await pair.sender.settle()
                 break
-    return sorted(heard, key=["receipt", "delivered", "01", "03", "04", "06"].index)
+    return sorted(heard, key=["receipt", "verified", "delivered", "01", "03", "04", "06"].index)
 
 
 def _name(told: Told) -> str:
