@@ -35,9 +35,9 @@ _UNITS = (
 
 _VALUES = (
     ("paper", "Có giá trị như bản giấy", "Value of paper"),
-    ("information", "Chỉ để biết: thiếu chữ ký số", "For information: signatures missing"),
-    ("refused", "Bị từ chối: chữ ký số không hợp lệ", "Refused: invalid signature"),
-    ("held", "Đang chờ xác minh", "Held until it can be found out"),
+    ("information", "Để biết, thiếu chữ ký", "For information"),
+    ("refused", "Từ chối, chữ ký sai", "Refused, bad signature"),
+    ("held", "Chờ xác minh", "Held, not known yet"),
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 from contextlib import contextmanager, suppress
@@ -62,6 +63,8 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
             "bản chạy nền đang hoạt động, hãy dừng bằng `lienthong demo down` / "
             "the demo is up, end it with `lienthong demo down` first"
         )
+    # The kit says itself what is wrong; the client library below it says the same for each attempt.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     traffic = plan_traffic(cast(seed=seed), documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
     with certified(folder, traffic.members) as credentials, Papers(traffic, credentials) as papers:
         # The letters are written and signed beside the start of the servers.
