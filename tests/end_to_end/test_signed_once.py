@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from lienthong.agency import AgencyClient, Delivered, Receipt, Refused, StatusReport
 from lienthong.edxml import encode
-from lienthong.signature import FileSigner, examine_message
+from lienthong.signature import examine_message
+from lienthong.simulation.letter import render
 from lienthong.simulation.traffic import plan_letter
 from lienthong.simulation.units import Member, Role, Unit
-from lienthong.trust import DevelopmentAuthority
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,8 +37,8 @@ from pathlib import Path
 from lienthong.agency import AgencyClient
 from lienthong.signature import FileSigner
 
-async def main(url, key, state, document):
-    signer = FileSigner.load(Path(f"{key}.key"), Path(f"{key}.pem"))
+async def main(url, key, certificates, state, document):
+    signer = FileSigner.load(Path(key), Path(certificates))
     async with AgencyClient(url, signer=signer, state=Path(state)) as agency:
         await agency.send(Path(document).read_bytes())
         os.kill(os.getpid(), signal.SIGKILL)
@@ -52,16 +52,16 @@ async def test_a_document_sent_again_after_a_failure_is_answered_once(
     running_exchange: RunningExchange, tmp_path: Path
 ) -> None:
     """Signed, sent, killed, sent again twice: one receipt, one delivery, one 01, and no refusal."""
-    document = plan_letter(MEMBERS, SENDER, [RECEIVER], seed=1, issued_on=date(2019, 1, 15)).document
+    draft = plan_letter(MEMBERS, SENDER, [RECEIVER], seed=1, issued_on=date(2019, 1, 15))
+    document = draft.document(render(draft.letter))
     last = replace(document, document_id="last")
-    authority = DevelopmentAuthority.create(tmp_path / "authority")
-    authority.issue(SENDER, "Tỉnh gửi").save(tmp_path / SENDER)
-    key, state, file = (str(tmp_path / name) for name in (SENDER, "state.sqlite", "document.edxml"))
+    state, file = (str(tmp_path / name) for name in ("state.sqlite", "document.edxml"))
     (tmp_path / "document.edxml").write_bytes(encode(document))
-    signer = FileSigner.load(tmp_path / f"{SENDER}.key", tmp_path / f"{SENDER}.pem")
     async with running_exchange(MEMBERS) as running:
         url = running.exchange.agency_url(SENDER)
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", SEND_AND_DIE, url, key, state, file)
+        files = running.exchange.credentials.key_files(SENDER)
+        signer, keys = files.signer(), (str(files.key), str(files.certificate))
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", SEND_AND_DIE, url, *keys, state, file)
         async with asyncio.timeout(SECONDS):
             assert await process.wait() == -signal.SIGKILL
         async with (
