@@ -24,11 +24,15 @@ EXISTS = "ExistDoc"
 
 @dataclass
 class Answers:
-    """What the exchange has said about the files sent: a receipt first, then delivered or, even then, refused.
+    """What the exchange has said about the files sent.
+
+    A receipt comes first; then, in either order, what the signatures are worth and that it is delivered; or, even then,
+    that it is refused.
 
     Attributes:
         submitted: the files, by the message id each was sent under.
         received: the message id a document was sent under, by the exchange's id of it.
+        verified: documents that are known to be worth something.
         delivered: documents that stand in their receivers' queues.
         held: documents that wait until their signatures can be judged.
         settled: message ids that nothing more need be waited for.
@@ -38,6 +42,7 @@ class Answers:
 
     submitted: dict[str, Path] = field(default_factory=dict)
     received: dict[UUID, str] = field(default_factory=dict)
+    verified: set[UUID] = field(default_factory=set)
     delivered: set[UUID] = field(default_factory=set)
     held: set[UUID] = field(default_factory=set)
     settled: set[str] = field(default_factory=set)
@@ -62,7 +67,7 @@ class Answers:
                 message_id = told.submission_message_id
                 self.received[told.document] = message_id
                 # Sent before: it was delivered then, and nobody says so again.
-                if told.repeated or told.document in self.delivered | self.held:
+                if told.repeated or self._known(told.document):
                     self.settled.add(message_id)
             case Refused() if told.submission_message_id in self.submitted:
                 message_id = told.submission_message_id
@@ -71,18 +76,20 @@ class Answers:
                 self.exists |= any(problem.code == EXISTS for problem in told.problems)
             case Verified():
                 message_id = self.received.get(told.document)
-                self.held.discard(told.document)
-                if told.held:
+                if not told.held:
+                    self.verified.add(told.document)
+                    self.held.discard(told.document)
+                elif told.document not in self.verified:
                     self.held.add(told.document)
-                    if message_id is not None:
-                        self.settled.add(message_id)
             case Delivered():
-                self.delivered.add(told.document)
-                self.held.discard(told.document)
                 message_id = self.received.get(told.document)
-                if message_id is not None:
-                    self.settled.add(message_id)
+                self.delivered.add(told.document)
+        if isinstance(told, Verified | Delivered) and message_id is not None and self._known(told.document):
+            self.settled.add(message_id)
         return self.submitted[message_id] if message_id is not None else None
+
+    def _known(self, document: UUID) -> bool:
+        return document in self.held or (document in self.verified and document in self.delivered)
 
 
 def describe(told: Told) -> str:

@@ -84,12 +84,16 @@ def test_nobody_waits_for_what_is_held(receipt_first: bool) -> None:
     assert answers.waiting == []
 
 
-def test_a_verdict_alone_is_no_answer() -> None:
-    """A document is only settled when it is delivered or refused."""
+@pytest.mark.parametrize("verdict_first", [True, False])
+def test_a_document_is_settled_when_it_is_judged_and_delivered(verdict_first: bool) -> None:
+    """Neither what a document is worth nor that it was delivered is the whole answer, in whatever order they come."""
     answers = Answers({"m": FILE})
-    assert answers.note(receipt()) == answers.note(verified()) == FILE
+    assert answers.note(receipt()) == FILE
+    delivered = Delivered(document=DOCUMENT, document_id="d1", addressees=(), delivered_at=NOW)
+    first, second = (verified(), delivered) if verdict_first else (delivered, verified())
+    assert answers.note(first) == FILE
     assert answers.missing == [FILE]
-    assert answers.note(Delivered(document=DOCUMENT, document_id="d1", addressees=(), delivered_at=NOW)) == FILE
+    assert answers.note(second) == FILE
     assert answers.missing == []
 
 
