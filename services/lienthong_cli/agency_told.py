@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified
 from lienthong.document.life_cycle import STATUS_CODES
+from lienthong.document.verdicts import Verdict
 from lienthong.edxml.wire_time import VIETNAM
-from lienthong_cli.signature import MARKS, VALUES
+from lienthong_cli.signature import MARKS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,16 +122,12 @@ def describe(told: Told) -> str:
 
 
 def _describe_verified(told: Verified) -> str:
-    if told.held:
-        state = " (đang giữ lại, sẽ xét lại / held, will be judged again)"
-    elif not told.final:
-        state = " (tạm thời, sẽ xét lại / provisional, will be judged again)"
-    else:
-        state = " (kết luận sau khi xét lại / for good, after judging again)" if told.judgement > 1 else ""
-    # What is held is worth nothing yet.
-    value = "" if told.held else f"{VALUES[told.found.value]}: "
-    lines = [f"{told.document_id}: {value}{told.found.vi} / {told.found.en}{state}"]
-    return "\n".join((*lines, *map(_describe_signature, told.signatures)))
+    # The exchange's own words begin with what the document is worth, and name whose valid signatures it has.
+    last = " (kết luận sau khi xét lại / for good, after judging again)" if told.judgement > 1 and told.final else ""
+    lines = [f"{told.document_id}: {told.found.vi} / {told.found.en}{last}"]
+    return "\n".join(
+        (*lines, *(_describe_signature(one) for one in told.signatures if one.verdict is not Verdict.VALID))
+    )
 
 
 def _describe_signature(one: FoundSignature) -> str:

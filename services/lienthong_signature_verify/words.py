@@ -58,7 +58,8 @@ def found(
     """
     appraisal = verification.appraisal
     why_vi, why_en = _both(appraisal.reasons)
-    who = [_signed(one, agency_name) for one in verification.findings if _counts(one)]
+    # Who signed the message has often signed the paper in it as well: that is said once.
+    who = list(dict.fromkeys(_signed(one, agency_name) for one in verification.findings if _counts(one)))
     who_vi, who_en = "; ".join(vi for vi, _ in who), "; ".join(en for _, en in who)
     if held_until is not None:
         then_vi, then_en = AFTER_HOLD[after_hold]

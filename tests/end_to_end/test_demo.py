@@ -156,7 +156,7 @@ async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict
         status, output = await ended(tmp_path, as_first, "agency", "send", first["sample"])
         assert status == 0, output
         assert "delivered to" in output
-        assert "Value of paper" in output
+        assert "Has the value of paper" in output
         (tmp_path / "wrong.xml").write_text("<wrong/>")
         status, output = await ended(tmp_path, as_first, "agency", "send", "--unsigned", "wrong.xml")
         assert status == 1, output
