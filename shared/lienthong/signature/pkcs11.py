@@ -2,12 +2,15 @@
 
 Needs the extra ``pkcs11`` (python-pkcs11). A token's library is not to be called by two threads at once, so signatures
 of one token are made one after the other, whoever asks; open the signer in the process that uses it, after any fork.
+A token that was away and is there again is logged in to again by the next signature, unless its PIN is refused: a
+token locks itself after a few wrong ones.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import defaultdict
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -77,17 +80,30 @@ class Pkcs11Signer:
         self._pkcs11: Any = pkcs11
         self._lock = _LOCKS[str(module)]
         self._place = (str(module), token)
+        self._label, self._pin = key, pin
+        self._refused: MisconfiguredError | None = None
         with self._lock:
             try:
-                self._login = _LOGINS.get(self._place) or self._log_in(pin)
-                if self._login.pin != pin:
-                    raise MisconfiguredError(f"cannot use the key {key} of the token {token}: another PIN is in use")
-                self._key: Any = self._login.session.get_key(object_class=pkcs11.ObjectClass.PRIVATE_KEY, label=key)
+                self._open()
             except (pkcs11.PKCS11Error, RuntimeError, OSError) as error:
                 self._leave()
-                text = f"cannot use the key {key} of the token {token} with {module}: {type(error).__name__} {error}"
-                raise MisconfiguredError(text) from error
-            self._login.users += 1
+                raise self._unusable(error) from error
+
+    def _open(self) -> None:
+        """Take the key, from a session that others of this process may have opened."""
+        login = _LOGINS.get(self._place) or self._log_in(self._pin)
+        if login.pin != self._pin:
+            raise MisconfiguredError(
+                f"cannot use the key {self._label} of the token {self._place[1]}: another PIN is in use"
+            )
+        self._key: Any = login.session.get_key(object_class=self._pkcs11.ObjectClass.PRIVATE_KEY, label=self._label)
+        self._login = login
+        login.users += 1
+
+    def _unusable(self, error: Exception) -> MisconfiguredError:
+        module, token = self._place
+        text = f"cannot use the key {self._label} of the token {token} with {module}: {type(error).__name__} {error}"
+        return MisconfiguredError(text)
 
     def _log_in(self, pin: str) -> _Login:
         module, token = self._place
@@ -98,14 +114,20 @@ class Pkcs11Signer:
         """End the session when nobody uses it."""
         login = _LOGINS.get(self._place)
         if login is not None and not login.users:
-            del _LOGINS[self._place]
-            login.session.close()
+            self._forget()
+
+    def _forget(self) -> None:
+        login = _LOGINS.pop(self._place, None)
+        if login is not None:
+            with suppress(self._pkcs11.PKCS11Error):  # of a token that is gone nothing can be closed
+                login.session.close()
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature over these bytes; of ECDSA in DER.
 
         Raises:
             Unavailable: the token does not answer.
+            MisconfiguredError: it is there again, and refuses the PIN.
         """
         mechanisms, mgf = self._pkcs11.Mechanism, self._pkcs11.MGF
         options: dict[str, Any] = {}
@@ -121,9 +143,17 @@ class Pkcs11Signer:
         else:
             options["mechanism"] = mechanisms.SHA256_RSA_PKCS
         with self._lock:
+            if self._refused is not None:
+                raise self._refused
             try:
+                if _LOGINS.get(self._place) is not self._login:
+                    self._open()
                 value = bytes(self._key.sign(data, **options))
-            except self._pkcs11.PKCS11Error as error:
+            except (self._pkcs11.PinIncorrect, self._pkcs11.PinLocked, self._pkcs11.PinExpired) as error:
+                self._refused = self._unusable(error)
+                raise self._refused from error
+            except (self._pkcs11.PKCS11Error, RuntimeError, OSError) as error:
+                self._forget()
                 raise Unavailable(f"the token does not sign: {type(error).__name__} {error}") from error
         if not self.method.elliptic:
             return value

@@ -8,14 +8,15 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import pkcs11
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lienthong.edxml import Document, Organization, encode
-from lienthong.errors import MisconfiguredError
+from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.signature import examine_message, sign_message
 from lienthong.signature.pkcs11 import Pkcs11Signer
 from lienthong.testing.message_forge import certificate
@@ -85,6 +86,43 @@ def test_threads_take_turns_at_a_token(module: Path) -> None:
             lambda number: sign_message(MESSAGE, (first, second)[number % 2], signing_time=NOON), range(80)
         )
         assert {examine_message(each).state for each in signed} == {"intact"}
+
+
+def test_a_token_that_comes_back_signs_again(module: Path) -> None:
+    """Pulling a token out ends its sessions; whoever tries again once it is back needs no restart."""
+    with (
+        Pkcs11Signer(module, token=TOKEN, pin=PIN, key="p256", certificate_chain=CHAINS["p256"]) as first,
+        Pkcs11Signer(module, token=TOKEN, pin=PIN, key="rsa", certificate_chain=CHAINS["rsa"]) as second,
+    ):
+        for _ in range(2):
+            pkcs11.lib(str(module)).reinitialize()  # ends every session of this process, as pulling out does
+            with pytest.raises(Unavailable):
+                first.sign(b"data")
+            for signer in (first, second, first):
+                assert examine_message(sign_message(MESSAGE, signer, signing_time=NOON)).state == "intact"
+
+
+def test_a_refused_pin_is_not_tried_again(module: Path) -> None:
+    """A token locks itself after a few wrong PINs; one that was changed meanwhile is the operator's to mend."""
+    library = pkcs11.lib(str(module))
+    with Pkcs11Signer(module, token=TOKEN, pin=PIN, key="p256", certificate_chain=CHAINS["p256"]) as signer:
+        set_pin(library, PIN, "4321")
+        with pytest.raises(Unavailable):
+            signer.sign(b"data")
+        for _ in range(2):
+            with pytest.raises(MisconfiguredError, match="PinIncorrect"):
+                signer.sign(b"data")
+        set_pin(library, "4321", PIN)
+        with pytest.raises(MisconfiguredError, match="PinIncorrect"):
+            signer.sign(b"data")
+
+
+def set_pin(library: Any, old: str, new: str) -> None:
+    """Change the PIN of the token, and end every session of this process."""
+    library.reinitialize()
+    with library.get_token(token_label=TOKEN).open(rw=True, user_pin=old) as session:
+        session.set_pin(old, new)
+    library.reinitialize()
 
 
 @pytest.mark.parametrize("wrong", [{"token": "none"}, {"pin": "4321"}, {"key": "none"}])
