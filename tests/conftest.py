@@ -1,5 +1,7 @@
 """Servers for the tests that need them: one RabbitMQ and one PostgreSQL a session, a fresh corner of them a test.
 
+Programs of Debian's too, and with one of them a PKCS#11 token.
+
 ``LIENTHONG_TEST_SERVERS`` chooses how they are had (``auto``, ``urls``, ``docker``, ``native``; see
 `lienthong.testing.servers.running_servers`). Where none can be had a test is skipped with every reason, but fails
 when ``CI=true``.
@@ -8,21 +10,29 @@ when ``CI=true``.
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 import uuid
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.errors import MisconfiguredError
 from lienthong.ledger.migrations import migrate
+from lienthong.testing import debian
 from lienthong.testing.servers import Kind, Servers, running_servers
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
+
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 DESCRIPTION = pytest.StashKey[str]()
 
@@ -86,6 +96,71 @@ async def database(servers: Servers, migrated_template: str) -> AsyncIterator[st
     await execute(servers.ledger_url, f"create database {name} template {migrated_template}")
     yield database_url(servers, name)
     await execute(servers.ledger_url, f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str, str], Path]:
+    """Return what finds a program, and installs the Debian package it is in when there is a way to."""
+
+    def find(name: str, package: str) -> Path:
+        if shutil.which(name) is None:
+            try:
+                debian.install(package)
+            except MisconfiguredError as error:
+                if os.environ.get("CI", "").lower() in {"true", "1"}:
+                    pytest.fail(str(error), pytrace=False)
+                pytest.skip(str(error))
+        found = shutil.which(name)
+        assert found is not None, f"{package} has no {name}"
+        return Path(found)
+
+    return find
+
+
+@dataclass
+class Token:
+    """A PKCS#11 token of SoftHSM's, which behaves as an HSM does.
+
+    Attributes:
+        folder: where it is kept.
+        module: its library.
+        label: what it is called.
+        pin: of its user.
+    """
+
+    folder: Path
+    module: Path
+    label: str = "lienthong-test"
+    pin: str = "1234"
+
+    def run(self, *arguments: str) -> None:
+        """Run SoftHSM's program on it."""
+        login = ("--pin", self.pin, "--so-pin", self.pin)
+        subprocess.run(["softhsm2-util", *arguments, *login], check=True, capture_output=True, timeout=60)  # noqa: S603, S607 - a program of Debian's
+
+    def put(self, name: str, key: PrivateKeyTypes) -> None:
+        """Put a key on it."""
+        pem = self.folder / f"{name}.pem"
+        pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        number = f"{len(list(self.folder.glob('*.pem'))):02}"
+        self.run("--import", str(pem), "--token", self.label, "--label", name, "--id", number)
+
+
+@pytest.fixture(scope="session")
+def token(program: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Token]:
+    """Provide a token without keys; a process can have its library set up but once."""
+    program("softhsm2-util", "softhsm2")
+    folder = tmp_path_factory.mktemp("softhsm")
+    (folder / "tokens").mkdir()
+    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
+    found = [path for path in map(Path, ("/usr/lib/softhsm", "/usr/lib64/softhsm")) if path.is_dir()]
+    found += Path("/usr/lib").glob("*/softhsm")
+    library = next(path / "libsofthsm2.so" for path in found if (path / "libsofthsm2.so").exists())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOFTHSM2_CONF", f"{folder}/softhsm2.conf")
+        token = Token(folder, library)
+        token.run("--init-token", "--free", "--label", token.label)
+        yield token
 
 
 def database_url(servers: Servers, name: str) -> str:

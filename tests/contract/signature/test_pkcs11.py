@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pkcs11
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lienthong.edxml import Document, Organization, encode
 from lienthong.errors import MisconfiguredError, Unavailable
@@ -22,9 +19,10 @@ from lienthong.signature.pkcs11 import Pkcs11Signer
 from lienthong.testing.message_forge import certificate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from cryptography import x509
+    from tests.conftest import Token
 
 NOON = dt.datetime(2026, 11, 10, 5, tzinfo=dt.UTC)
 MESSAGE = encode(Document(Organization("000.00.01.G01"), (Organization("H02"),), "d-1"))
@@ -38,33 +36,11 @@ CHAINS: dict[str, tuple[x509.Certificate, ...]] = {name: (certificate(key),) for
 
 
 @pytest.fixture(scope="module")
-def module(program: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Return the library of a token with the keys on it; a process can have it set up but once."""
-    softhsm = program("softhsm2-util", "softhsm2")
-    folder = tmp_path_factory.mktemp("softhsm")
-    (folder / "tokens").mkdir()
-    (folder / "softhsm2.conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
-    environment = os.environ | {"SOFTHSM2_CONF": f"{folder}/softhsm2.conf"}
-    login = ("--pin", PIN, "--so-pin", PIN)
-
-    def run(*arguments: str) -> None:
-        subprocess.run([softhsm, *arguments], env=environment, check=True, capture_output=True, timeout=60)  # noqa: S603 - a program of Debian's, or ourselves
-
-    run("--init-token", "--free", "--label", TOKEN, *login)
-    for number, (name, key) in enumerate(KEYS.items(), 1):
-        pem = folder / f"{name}.pem"
-        pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-        run("--import", str(pem), "--token", TOKEN, "--label", name, "--id", f"0{number}", *login)
-    found = [path for path in map(Path, ("/usr/lib/softhsm", "/usr/lib64/softhsm")) if path.is_dir()]
-    found += Path("/usr/lib").glob("*/softhsm")
-    library = next(path / "libsofthsm2.so" for path in found if (path / "libsofthsm2.so").exists())
-    before = os.environ.get("SOFTHSM2_CONF")
-    os.environ["SOFTHSM2_CONF"] = environment["SOFTHSM2_CONF"]
-    yield library
-    if before is None:
-        del os.environ["SOFTHSM2_CONF"]
-    else:
-        os.environ["SOFTHSM2_CONF"] = before
+def module(token: Token) -> Path:
+    """Return the library of a token with the keys on it."""
+    for name, key in KEYS.items():
+        token.put(name, key)
+    return token.module
 
 
 @pytest.mark.parametrize(("key", "pss"), [("rsa", False), ("rsa", True), ("p256", False), ("p384", False)])

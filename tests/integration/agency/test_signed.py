@@ -21,6 +21,7 @@ from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Document, Organization, OtherInfo, Status, decode, encode
 from lienthong.errors import Refusal, Unavailable
 from lienthong.signature import FileSigner, examine_message, sign_message
+from lienthong.signature.pkcs11 import Pkcs11Signer
 from lienthong.topology.names import STATUS, Header, Step, SubmissionKey, delivery_queue, status_key
 from lienthong.trust import DevelopmentAuthority, TrustStore, Usage, judge
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from cryptography import x509
+    from tests.conftest import Token
     from tests.integration.conftest import Stage
 
     from lienthong.agency import Delivery
@@ -71,7 +73,7 @@ def signer(authority: DevelopmentAuthority) -> FileSigner:
 
 
 @dataclass
-class Token:
+class Absent:
     """A key that is away at first, like a token that somebody has pulled out."""
 
     key: FileSigner
@@ -199,7 +201,7 @@ async def test_a_repeated_arrival_is_the_same_signed_message(stage: Stage, signe
 
 async def test_a_key_that_is_away_is_waited_for(stage: Stage, signer: FileSigner) -> None:
     """`send` says try again and sends nothing; 01 is insisted on until the key is back, and goes out signed."""
-    token = Token(signer)
+    token = Absent(signer)
     await stage.deliver(LETTER)
     async with AgencyClient(stage.url, signer=token) as client:
         with pytest.raises(Unavailable, match="token"):
@@ -217,6 +219,22 @@ async def test_a_key_that_is_away_is_waited_for(stage: Stage, signer: FileSigner
     (sent,) = await stage.submitted(Step.INGEST, 1)
     assert examine_message(arrived.body).state == examine_message(sent.body).state == "intact"
     assert await stage.left(delivery_queue(AGENCY)) == 0
+
+
+async def test_a_token_signs_for_an_agency(stage: Stage, authority: DevelopmentAuthority, token: Token) -> None:
+    """A key that never leaves its token signs whatever the agency sends, from many tasks at once."""
+    credential = authority.credential(AGENCY)
+    token.put("agency", credential.key)
+    papers = [replace(PAPER, document_id=f"sent-{number}") for number in range(10)]
+    chain = (credential.certificate,)
+    with Pkcs11Signer(token.module, token=token.label, pin=token.pin, key="agency", certificate_chain=chain) as signer:
+        async with AgencyClient(stage.url, signer=signer) as client:
+            await asyncio.gather(*map(client.send, papers))
+            again = await client.send(papers[0])
+    messages = await stage.submitted(Step.INGEST, 11)
+    assert {examine_message(message.body).state for message in messages} == {"intact"}
+    assert [message.message_id for message in messages].count(again.message_id) == 2
+    assert len({message.body for message in messages}) == 10
 
 
 async def test_a_delivery_says_what_the_exchange_found(stage: Stage) -> None:
