@@ -19,6 +19,8 @@ from lienthong.agency.signing import is_signed
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.errors import Refusal
 from lienthong.signature import FileSigner
+from lienthong.signature.pkcs11 import Pkcs11Signer
+from lienthong.signature.signer import load_certificates
 from lienthong_cli.agency_told import Answers, describe
 from lienthong_cli.endings import REFUSED, UNAVAILABLE, USAGE, explained, fail
 from lienthong_cli.signature import VALUES
@@ -57,12 +59,13 @@ State = Annotated[
     typer.Option(help="Tệp nhớ những gì đã xử lý, đã ký / file that remembers what was handled and signed."),
 ]
 Key = Annotated[
-    Path | None,
+    str | None,
     typer.Option(
         "--key",
-        metavar="PEM",
+        metavar="PEM|URI",
         envvar="LIENTHONG_AGENCY_SIGNING_KEY",
-        help="Khóa bí mật để ký / the private key to sign with.",
+        help="Khóa để ký: tệp, hoặc thiết bị PKCS#11 / the key to sign with: a file, or on a token "
+        "pkcs11:token=…;object=…?module-path=…&pin-source=…",
     ),
 ]
 Certificates = Annotated[
@@ -190,11 +193,15 @@ def _run(work: Coroutine[None, None, int]) -> None:
         raise typer.Exit(asyncio.run(work))
 
 
-def _signer(key: Path | None, certificates: Path | None, *, unsigned: bool) -> Signer | None:
+def _signer(key: str | None, certificates: Path | None, *, unsigned: bool) -> Signer | None:
     if key is None or unsigned:
         return None
     with explained():
-        return FileSigner.load(key, certificates or key)
+        if not key.startswith("pkcs11:"):
+            return FileSigner.load(Path(key), certificates or Path(key))
+        if certificates is None:
+            fail("khóa trên thiết bị cần --certificates / a key on a token needs --certificates", USAGE)
+        return Pkcs11Signer.from_uri(key, load_certificates(certificates))
 
 
 async def _send(

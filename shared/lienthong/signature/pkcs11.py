@@ -12,7 +12,9 @@ import threading
 from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
+from urllib.parse import unquote
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
@@ -22,8 +24,6 @@ from lienthong.signature.algorithms import SignatureMethod
 from lienthong.signature.signer import method_of_chain
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography import x509
 
 __all__ = ["Pkcs11Signer"]
@@ -88,6 +88,38 @@ class Pkcs11Signer:
             except (pkcs11.PKCS11Error, RuntimeError, OSError) as error:
                 self._leave()
                 raise self._unusable(error) from error
+
+    @classmethod
+    def from_uri(cls, uri: str, certificate_chain: tuple[x509.Certificate, ...]) -> Self:
+        """Log in to the token that a PKCS #11 URI names (RFC 7512).
+
+        Args:
+            uri: ``pkcs11:token=LABEL;object=LABEL?module-path=FILE&pin-source=FILE``; ``pin-value`` can stand for
+                ``pin-source``.
+            certificate_chain: as above.
+
+        Raises:
+            MisconfiguredError: something is missing in it, or as above.
+        """
+        path, _, query = uri.removeprefix("pkcs11:").partition("?")
+        found = {
+            name: unquote(value)
+            for name, _, value in (part.partition("=") for part in (*path.split(";"), *query.split("&")))
+        }
+        try:
+            if "pin-source" in found:
+                found["pin-value"] = Path(found["pin-source"].removeprefix("file:")).read_text(encoding="utf-8").strip()
+            return cls(
+                Path(found["module-path"]),
+                token=found["token"],
+                pin=found["pin-value"],
+                key=found["object"],
+                certificate_chain=certificate_chain,
+            )
+        except KeyError as error:
+            raise MisconfiguredError(f"the PKCS #11 URI of the signing key has no {error.args[0]}") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise MisconfiguredError(f"the PIN cannot be read from {found['pin-source']}: {error}") from error
 
     def _open(self) -> None:
         """Take the key, from a session that others of this process may have opened."""

@@ -15,7 +15,7 @@ from lienthong.signature.algorithms import SignatureMethod, method_for
 if TYPE_CHECKING:
     from pathlib import Path
 
-__all__ = ["FileSigner", "Signer", "method_of_chain"]
+__all__ = ["FileSigner", "Signer", "load_certificates", "method_of_chain"]
 
 
 class Signer(Protocol):
@@ -87,18 +87,29 @@ class FileSigner:
         """
         try:
             private = load_pem_private_key(key.read_bytes(), password)
-            chain = tuple(x509.load_pem_x509_certificates(certificates.read_bytes()))
         except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise MisconfiguredError(f"cannot read the signing key {key} with {certificates}: {error}") from error
+            raise MisconfiguredError(f"cannot read the signing key {key}: {error}") from error
         if not isinstance(private, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey):
             raise MisconfiguredError(f"the signing key {key} is neither RSA nor ECDSA")
-        return cls(private, chain, pss=pss)
+        return cls(private, load_certificates(certificates), pss=pss)
 
     def sign(self, data: bytes) -> bytes:
         """Return the signature over these bytes; of ECDSA in DER."""
         if isinstance(self._key, rsa.RSAPrivateKey):
             return self._key.sign(data, self.method.rsa_padding, self.method.hash)
         return self._key.sign(data, ec.ECDSA(self.method.hash))
+
+
+def load_certificates(file: Path) -> tuple[x509.Certificate, ...]:
+    """Return the certificates in a PEM file.
+
+    Raises:
+        MisconfiguredError: it cannot be read.
+    """
+    try:
+        return tuple(x509.load_pem_x509_certificates(file.read_bytes()))
+    except (OSError, ValueError) as error:
+        raise MisconfiguredError(f"cannot read the certificates of the signing key in {file}: {error}") from error
 
 
 def method_of_chain(certificate_chain: tuple[x509.Certificate, ...], *, pss: bool = False) -> SignatureMethod:

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
 
 import pytest
 
@@ -18,6 +19,7 @@ from lienthong.trust import DevelopmentAuthority
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tests.conftest import Token
     from tests.integration.conftest import Stage
 
 SECONDS = 30.0
@@ -109,6 +111,25 @@ async def test_a_key_in_the_environment_signs(stage: Stage, file: str, key: dict
     assert ended.status == 0, ended.errors
     (again,) = await stage.submitted(Step.INGEST, 1)
     assert again.body == document.body
+
+
+async def test_a_key_on_a_token_signs(stage: Stage, file: str, tmp_path: Path, token: Token) -> None:
+    """A PKCS #11 URI stands where a file could; what is missing in it is said."""
+    authority = DevelopmentAuthority.create(tmp_path / "authority")
+    credential = authority.issue("G22", "Bộ Thử nghiệm")
+    credential.save(tmp_path / "key")
+    token.put("command", credential.key)
+    (tmp_path / "pin").write_text(f"{token.pin}\n")
+    settings = {"LIENTHONG_AGENCY_BROKER_URL": stage.url}
+    uri = f"pkcs11:token={quote(token.label)};object=command?module-path={token.module}&pin-source={tmp_path}/pin"
+    ended = await agency("send", file, "--wait=0", f"--key={uri}", f"--certificates={tmp_path}/key.pem", **settings)
+    assert ended.status == 0, ended.errors
+    (only,) = await stage.submitted(Step.INGEST, 1)
+    assert (examine_message(only.body).state, examine_message(only.body).agency) == ("intact", "G22")
+    ended = await agency("send", file, f"--key={uri}", **settings)
+    assert (ended.status, "--certificates" in ended.errors) == (2, True)
+    ended = await agency("send", file, "--key=pkcs11:token=t", f"--certificates={tmp_path}/key.pem", **settings)
+    assert (ended.status, "module-path" in ended.errors) == (3, True)
 
 
 async def test_what_cannot_be_signed_is_named_and_the_others_go(
