@@ -60,7 +60,17 @@ class FolderStore:
 
     async def get(self, digest: str) -> bytes:
         """Read the bytes; content that no longer matches its digest is never handed out."""
-        return await asyncio.to_thread(self._get, digest)
+        return await asyncio.to_thread(self.read, digest)
+
+    def read(self, digest: str) -> bytes:
+        """Do the same in a process that has nothing else to do meanwhile."""
+        try:
+            data = self.path(digest).read_bytes()
+        except OSError as error:
+            raise Unavailable(f"payload {digest} cannot be read: {error}") from error
+        if sha256(data).hexdigest() != digest:
+            raise Unavailable(f"payload {digest} has other content than its name says: restore it from a backup")
+        return data
 
     def path(self, digest: str) -> Path:
         """Return where the payload of this digest is kept; raises ValueError when it is no SHA-256."""
@@ -104,15 +114,6 @@ class FolderStore:
             for folder in {target.parent for _, _, target in files} | {folder.parent for folder in made}:
                 _sync_folder(folder)
         self._made |= made
-
-    def _get(self, digest: str) -> bytes:
-        try:
-            data = self.path(digest).read_bytes()
-        except OSError as error:
-            raise Unavailable(f"payload {digest} cannot be read: {error}") from error
-        if sha256(data).hexdigest() != digest:
-            raise Unavailable(f"payload {digest} has other content than its name says: restore it from a backup")
-        return data
 
     def _make_folder(self, folder: Path, made: set[Path]) -> None:
         # Synced once by each process: that a folder is there does not say that whoever made it had synced it.

@@ -100,6 +100,9 @@ async def examine(
 ) -> Examined:
     """Examine an edXML message with everything attached to it.
 
+    All but the PDFs and the scanning is computed here and now, which holds up everything else in the event loop, and an
+    evil message may end the process: a service asks `lienthong.worker.examiners` instead.
+
     Args:
         data: the message.
         moment: when, and by what, it is judged.
@@ -111,8 +114,8 @@ async def examine(
         Unavailable: a PDF could not be examined now, for no fault of its own.
     """
     found = _Found(moment, pdfs)
-    signature = await asyncio.to_thread(examine_message, data)
-    read = (await asyncio.to_thread(edxml.inspect, data, warnings=False)).message
+    signature = examine_message(data)
+    read = edxml.inspect(data, warnings=False).message
     if signature.state != "absent":
         found.message(signature, read, receiver)
     elif read is None:
@@ -120,9 +123,7 @@ async def examine(
     document = read if isinstance(read, Document) else None
     attachments = document.attachments if document else ()
     for attachment in attachments:
-        attached = await asyncio.to_thread(
-            examine_attachment, attachment.name, attachment.content, attachment.content_type or None
-        )
+        attached = examine_attachment(attachment.name, attachment.content, attachment.content_type or None)
         found.files += attached.findings
         for pdf in attached.pdfs:
             await found.pdf(pdf.content, pdf.name)

@@ -10,7 +10,6 @@ import asyncio
 import sys
 import time
 import traceback
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -57,12 +56,9 @@ class _Examiner:
         self._scanner = ClamdScanner(clamd_address(clamd), seconds=SCAN_SECONDS) if clamd else None
         self._megabytes = megabytes
         self._kept: set[str] = set()
-        self._own = 0
-        self.pdfs = PdfJudge(workers=1)
-
-    def measure(self) -> None:
-        """Measure what the process needs for itself; what a message may take is added to it."""
         self._own = address_space()
+        self._limit: int | None = None
+        self.pdfs = PdfJudge(workers=1)
 
     async def answer(self, request: bytes) -> bytes:
         """Return the answer to a request of `Examiners`; raises MemoryError only."""
@@ -76,28 +72,33 @@ class _Examiner:
             return BUG + traceback.format_exc().encode()
 
     async def _examined(self, request: bytes) -> Examined:
-        with on_own_account():
+        if time.monotonic() - self._looked_at > REFRESH_SECONDS:
             self._refresh()
         head, _, data = request.partition(b"\n")
         received_at, _, sha256 = head.decode().partition(" ")
         if sha256:
-            data = await self._store.get(sha256)
+            data = self._store.read(sha256)
         moment = Moment(datetime.fromisoformat(received_at), datetime.now(UTC), self._trust)
-        limit_address_space(self._own + self._megabytes * MEBIBYTE + TIMES_THE_MESSAGE * len(data))
-        try:
-            examined = await examine(data, moment, self.pdfs, scanner=self._scanner)
-        finally:
-            limit_address_space(None)
-        await self._keep(examined)
+        self._limit_memory(self._own + (self._megabytes + TIMES_THE_MESSAGE * (len(data) // MEBIBYTE)) * MEBIBYTE)
+        examined = await examine(data, moment, self.pdfs, scanner=self._scanner)
+        if examined.blobs.keys() - self._kept:
+            self._limit_memory(None)  # a thread that finds no memory to start with is waited for for ever
+            await self._keep(examined)
         return examined
 
     def _refresh(self) -> None:
-        if time.monotonic() - self._looked_at < REFRESH_SECONDS:
-            return
-        before, self._trust = self._trust, self._trust.current()
-        self._looked_at = time.monotonic()
-        if self._trust is not before:
-            self.measure()
+        """Take up what changed in the trust folder; no message is to blame for the time and memory that takes."""
+        with on_own_account():
+            self._limit_memory(None)
+            fresh = self._trust.current()
+            if fresh is not self._trust:
+                self._trust, self._own = fresh, address_space()
+            self._looked_at = time.monotonic()
+
+    def _limit_memory(self, limit: int | None) -> None:
+        if limit != self._limit:
+            limit_address_space(limit)
+            self._limit = limit
 
     async def _keep(self, examined: Examined) -> None:
         new = examined.blobs.keys() - self._kept
@@ -112,13 +113,11 @@ def main(arguments: list[str]) -> None:
         arguments: payload folder, trust folder, the ClamAV daemon (empty for none), megabytes for one message.
     """
     payload, trust, clamd, megabytes = arguments
+    if sys.version_info < (3, 12):  # where there are other means by default, too
+        asyncio.set_child_watcher(asyncio.PidfdChildWatcher())  # without a thread for each process, see `_examined`
     examiner = _Examiner(Path(payload), Path(trust), clamd, int(megabytes))
     with asyncio.Runner() as runner:
-        # One thread, started now: each would take of the address space that is there for a message.
-        runner.get_loop().set_default_executor(ThreadPoolExecutor(1))
-        runner.run(asyncio.to_thread(int))
         runner.run(examiner.pdfs.__aenter__())
-        examiner.measure()
         serve(lambda request: runner.run(examiner.answer(request)), file_megabytes=LARGEST_EVIDENCE_MEGABYTES)
         runner.run(examiner.pdfs.__aexit__(None, None, None))
 
