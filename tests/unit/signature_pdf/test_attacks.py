@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -33,14 +32,12 @@ async def judge() -> AsyncIterator[PdfJudge]:
 @pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 async def test_each_attack_gets_the_right_answer(judge: PdfJudge, case: Case) -> None:
-    """Every attack is answered with its verdict and reason, within five seconds and 300 MB (which the kernel holds)."""
+    """Every attack is answered with its verdict and reason, within five seconds of processor time and 300 MB."""
     pdf = case.make()
     await judge.judge(letter(), at=RECEIVED, belief=belief())  # the process is up
-    begun = time.monotonic()
     report = await judge.judge(pdf, at=RECEIVED, belief=belief())
-    taken = time.monotonic() - begun
     assert (report.verdict, report.reason.code) == (case.verdict, case.code), report
-    assert taken < SECONDS
+    assert report.deadly or report.seconds < SECONDS  # what exceeds them the kernel ends
 
 
 async def test_neighbours_in_a_batch_are_unharmed() -> None:
