@@ -12,10 +12,14 @@ from pydantic_settings import BaseSettings
 from lienthong import settings
 from lienthong.agency import AgencyClient
 from lienthong.document.life_cycle import STATUS_CODES, State, StepOutcome, step
-from lienthong.document.messages import ProblemModel, Refused, decode_notice
+from lienthong.document.messages import ProblemModel, Refused, Verified, decode_notice
 from lienthong.document.reasons import addressee_unknown
+from lienthong.document.verdicts import Reason, SignatureFinding, Value, Verdict
 from lienthong.edxml import Document, Profile, Status, decode, inspect
+from lienthong.signature.policy import Appraisal, Policy, Rule
+from lienthong.signature.verification import Verification
 from lienthong_cli.__main__ import app
+from lienthong_signature_verify import words
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -145,6 +149,34 @@ def test_the_example_refusal_is_one() -> None:
     assert isinstance(notice, Refused)
     (problem,) = notice.problems
     assert problem == ProblemModel.of(addressee_unknown("H99.99", 1))
+
+
+def test_the_example_verified_is_one() -> None:
+    """The shown notice is what is sent, field by field, with the words the worker would find."""
+    text = example("json", '"kind": "verified"')
+    notice = decode_notice(text.encode())
+    assert isinstance(notice, Verified)
+    assert json.loads(notice.model_dump_json()) == json.loads(text)
+    (signature,) = notice.signatures
+    finding = SignatureFinding(
+        "message",
+        Verdict.VALID,
+        Reason("", signature.vi, signature.en),
+        signature.signer,
+        signature.agency,
+        signature.signed_at,
+    )
+    verification = Verification((finding,), Appraisal(Verdict.VALID, Value.PAPER))
+    assert notice.found == words.found(verification, agency_name=lambda _: "UBND tỉnh An Giang")
+
+
+def test_the_example_policy_shows_the_defaults(tmp_path: Path) -> None:
+    """The shown policy file can be read, and its default is the one that holds without a file."""
+    file = tmp_path / "policy.toml"
+    file.write_text(example("toml", "[default]"), encoding="utf-8")
+    policy = Policy.read(file)
+    assert policy.default == Rule()
+    assert policy.rule("Quyết định").unsigned == "refused"
 
 
 def test_the_example_in_python_knows_the_kit() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from tests.integration.ledger.conftest import document_row
+from tests.integration.ledger.conftest import document_row, verification_row
 
 from lienthong.document.life_cycle import STATUS_CODES, State
 from lienthong.errors import MisconfiguredError
@@ -116,10 +116,48 @@ async def test_a_worker_cannot_rewrite_history(database: str, role: str) -> None
         "update document set sha256 = 'x'",
         "insert into agency (code, name, stage) values ('X', 'X', 'official')",
         "update delivery set carrier = 'X'",
+        "update verification set verdict = 'valid'",
+        "update verification set held_until = now()",
         "drop table entry",
     ):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(command)
+    await connection.close()
+
+
+async def test_workers_of_the_version_before_can_still_write(ledger: Ledger, database: str) -> None:
+    """A judgement written without the newer columns is the document's first, for information, and not made again."""
+    async with ledger.transaction() as unit:
+        await unit.record_documents([document_row()], [])
+    connection = await asyncpg.connect(database, server_settings={"role": "lienthong_signature_verify"})
+    written = "insert into verification (document, verdict, reason, grounds) values ($1, 'indeterminate', 'X', '{}')"
+    await connection.execute(f"{written} on conflict do nothing", document_row().document)
+    await connection.execute(f"{written} on conflict do nothing", document_row().document)
+    await connection.close()
+    async with ledger.transaction() as unit:
+        ((row,),) = (await unit.verifications([document_row().document])).values()
+    assert (row.judgement, row.value, row.held, row.judge_again_at) == (1, "information", False, None)
+    assert row.vi
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "value = 'paper'",
+        "verdict = 'invalid'",
+        "verdict = 'unsigned', held_until = now()",
+        "value = 'nothing'",
+        "judgement = 0",
+    ],
+)
+async def test_the_database_knows_what_goes_together(ledger: Ledger, database: str, change: str) -> None:
+    """Only what is valid is worth paper, what is invalid is refused, and only what is not known is held."""
+    async with ledger.transaction() as unit:
+        await unit.record_documents([document_row()], [])
+        await unit.record_verifications([verification_row(document_row().document)])
+    connection = await asyncpg.connect(database)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(f"update verification set {change}")
     await connection.close()
 
 
