@@ -1,7 +1,7 @@
 """Tell people and systems what happened.
 
 Consumes: ``work.notifier``.
-Publishes: receipts, refusals and delivery notices to exchange ``status``.
+Publishes: receipts, what was found about signatures, refusals and delivery notices to exchange ``status``.
 Records: notice.
 Refuses: nothing.
 """

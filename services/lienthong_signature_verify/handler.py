@@ -18,7 +18,7 @@ from lienthong.document.messages import (
     NoticeToSend,
     Verified,
 )
-from lienthong.document.verdicts import Value
+from lienthong.document.verdicts import Value, Verdict
 from lienthong.ledger.rows import Mark
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from lienthong.signature.verification import Examined
 
 __all__ = ["Examination", "Examines", "VerifySignature"]
+
+MOST_SIGNATURES = 100
+"""Most signatures a notice lists; the ledger has all."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -141,21 +144,22 @@ class VerifySignature:
         last = history[-1] if history else None
         judged = judge(document, examined, last, directory=unit.directory, policy=self._policy, now=self._clock())
         row = judged.row
-        changed = last is None or (row.verdict, row.value, row.held) != (last.verdict, last.value, last.held)
+        changed = _says_something_new(row, last)
         if last is not None:
             metrics.JUDGED_AGAIN.labels("changed" if changed else "same").inc()
         if not changed:
             return None
         metrics.VERIFIED.labels(row.verdict, "held" if row.held else row.value).inc()
-        log.info(
-            Event.DOCUMENT_JUDGED,
-            document=str(document.document),
-            judgement=row.judgement,
-            verdict=row.verdict,
-            value=row.value,
-            held=row.held,
-            reason=row.reason,
-        )
+        if last is not None or row.held or row.value == Value.REFUSED:
+            log.info(
+                Event.DOCUMENT_JUDGED,
+                document=str(document.document),
+                judgement=row.judgement,
+                verdict=row.verdict,
+                value=row.value,
+                held=row.held,
+                reason=row.reason,
+            )
         return judged
 
 
@@ -178,6 +182,16 @@ def _is_next(
         and routing.outcome == "routed"
         and routing.forwarded_at is not None
     )
+
+
+def _says_something_new(row: VerificationRow, last: VerificationRow | None) -> bool:
+    """Tell whether a judgement is to be recorded, and told."""
+    if last is None:
+        return True
+    if not last.held and row.verdict == Verdict.INDETERMINATE:
+        # It was delivered without being known, and that is still so; a policy that would hold it now comes too late.
+        return False
+    return (row.verdict, row.value, row.held) != (last.verdict, last.value, last.held)
 
 
 async def _let_rest(unit: Unit, histories: _Histories) -> None:
@@ -240,7 +254,9 @@ def _notice(document: RecordedDocument, row: VerificationRow, agency: str) -> No
         document=document.document,
         document_id=document.document_id,
         found=_found(row),
-        signatures=tuple(FoundSignature.model_validate(one) for one in row.grounds.get("findings", ())),
+        signatures=tuple(
+            FoundSignature.model_validate(one) for one in row.grounds.get("findings", ())[:MOST_SIGNATURES]
+        ),
         held=row.held,
         final=row.final,
         judgement=row.judgement,

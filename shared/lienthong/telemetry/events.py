@@ -47,8 +47,8 @@ class Event(StrEnum):
     """The database cannot be reached; the worker keeps its batch and keeps trying: reason."""
 
     DOCUMENT_JUDGED = "document_judged"
-    """A document's signatures were judged, for the first time or with another result than before: document, judgement,
-    verdict, value, held, reason."""
+    """A document is held or refused, or was judged otherwise than before: document, judgement, verdict, value, held,
+    reason."""
     JUDGEMENTS_ASKED = "judgements_asked"
     """Documents that could not be judged for good are judged again: documents."""
     RELAY_DELAYED = "relay_delayed"

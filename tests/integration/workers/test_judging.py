@@ -323,6 +323,21 @@ async def test_receivers_learn_what_they_hold(judging: Judging, reports: Reports
     assert (await judging.again(task, 3)).outputs == ()
 
 
+async def test_a_stricter_policy_does_not_take_back_a_delivery(judging: Judging, reports: Reports) -> None:
+    """What was delivered while it was not known is neither held nor refused for still not being known."""
+    judging.policy = PROVISIONAL
+    (task,) = await judging.received(signed(document(), judging.authority))
+    judging.lose_revocation()
+    (provisional,) = await judging.judge(task)
+    await judging.route(provisional)
+    for policy in (Policy(), Policy(Rule(hold_minutes=1, after_hold="refused"))):
+        judging.policy = policy
+        assert (await judging.again(task)).outputs == ()
+        judging.now += timedelta(minutes=5)
+    (row,) = await history(reports, task)
+    assert (row.held, row.value) == (False, "information")
+
+
 async def test_what_the_router_refused_is_judged_no_more(judging: Judging, reports: Reports) -> None:
     """Nobody holds it, so nobody is to be told."""
     judging.policy = PROVISIONAL
