@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self, TypeVar
 
 import structlog
 
@@ -23,7 +23,7 @@ from lienthong.worker.ladder import reason
 from lienthong_signature_verify.judgement import again_at
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -44,6 +44,8 @@ HASTEN_SECONDS = 5.0
 """The least time between two rounds because of trust."""
 EXAMINERS_LAG = timedelta(seconds=2)
 """The examiners' processes look at the trust folder once a second: what is judged sooner may not know the change."""
+
+ResultT = TypeVar("ResultT")
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -130,18 +132,23 @@ class Relay:
     async def _run(self) -> None:
         backoff = Backoff()
         while True:
-            try:
-                await self.watch()
-                asked = await self.turn()
-            except Unavailable as away:
-                log.warning(Event.RELAY_DELAYED, reason=reason(away))
-                await asyncio.sleep(backoff.next())
-            except Exception as error:  # whatever it is, what waits must not be forgotten
-                log.exception(Event.RELAY_FAILED, reason=reason(error))
+            asked = await self._survive(self.turn)
+            looked = await self._survive(self.watch)
+            if asked is None or looked is None:
                 await asyncio.sleep(backoff.next())
             else:
                 backoff.reset()
                 await asyncio.sleep(DRAIN_SECONDS if asked == AT_ONCE else LOOK_SECONDS)
+
+    async def _survive(self, action: Callable[[], Awaitable[ResultT]]) -> ResultT | None:
+        """Return what an action returns, None when it failed: whatever it is, what waits must not be forgotten."""
+        try:
+            return await action()
+        except Unavailable as away:
+            log.warning(Event.RELAY_DELAYED, reason=reason(away))
+        except Exception as error:
+            log.exception(Event.RELAY_FAILED, reason=reason(error))
+        return None
 
     async def _publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
         if not messages:

@@ -14,6 +14,7 @@ from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.edxml import Document, Organization, ResponseFor, Status, encode
 from lienthong.errors import Unavailable
 from lienthong.ledger.ledger import Ledger
+from lienthong.ledger.reports import Reports
 from lienthong.ledger.rows import AgencyRow
 from lienthong.payload import FolderStore
 from lienthong.signature import FileSigner, sign_message
@@ -24,6 +25,8 @@ from lienthong.trust import DevelopmentAuthority, TrustStore
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
+
+    from tests.integration.workers.judging import Judging
 
     from lienthong.worker.handler import Handler, Outcome
 
@@ -146,3 +149,20 @@ async def handle(handler: Handler[Any], ledger: Ledger, *messages: Incoming, mar
 def ids(outcomes: Sequence[Outcome]) -> list[list[str]]:
     """Return the message ids of what each outcome publishes."""
     return [[output.message_id for output in (*outcome.outputs, *outcome.then)] for outcome in outcomes]
+
+
+@pytest.fixture
+def judging(ledger: Ledger, store: FolderStore, examiner: ExaminesHere, authority: DevelopmentAuthority) -> Judging:
+    """Provide the workers."""
+    # Only here: that module stands on this one.
+    from tests.integration.workers.judging import Judging  # noqa: PLC0415
+
+    return Judging(ledger, store, examiner, authority)
+
+
+@pytest_asyncio.fixture
+async def reports(database: str) -> AsyncIterator[Reports]:
+    """Provide the read side of the ledger."""
+    opened = await Reports.connect(database)
+    yield opened
+    await opened.close()
