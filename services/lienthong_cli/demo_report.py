@@ -34,10 +34,10 @@ _UNITS = (
 )
 
 _VALUES = (
-    ("paper", "Có giá trị như bản giấy", "Value of paper"),
-    ("information", "Để biết, thiếu chữ ký", "For information"),
-    ("refused", "Từ chối, chữ ký sai", "Refused, bad signature"),
-    ("held", "Chờ xác minh", "Held, not known yet"),
+    ("paper", "Có giá trị như văn bản giấy", "Value of paper"),
+    ("information", "Chỉ để thông tin", "For information"),
+    ("refused", "Bị từ chối", "Refused"),
+    ("held", "Đang chờ xác minh", "Held, not known yet"),
 )
 
 

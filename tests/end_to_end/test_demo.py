@@ -165,6 +165,7 @@ async def test_up_lets_a_person_play_an_agency(tmp_path: Path, environment: dict
         words = ("agency", "receive", "--folder=in", "--count=1", "--state=seen.sqlite")
         status, output = await ended(tmp_path, as_second, *words)
         assert status == 0, output
+        assert "có giá trị như văn bản giấy / has the value of paper" in output
         document_id = re.findall(r"DocumentId=(\S+)", output)[0]
         (kept,) = (tmp_path / "in").glob("*/document.edxml")
         sample = decode(Path(first["sample"]).read_bytes())
