@@ -84,17 +84,24 @@ def found(
 
 def problems(verification: Verification) -> tuple[Problem, ...]:
     """Return why a document is refused, for its sender: a problem for each signature and file that refuses it."""
-    bad = [one for one in verification.findings if one.verdict is Verdict.INVALID]
-    named = [_problem(one.reason, printable(one.subject, LONGEST_NAME)) for one in bad]
+    named = [
+        _refused(one.reason, printable(one.subject, LONGEST_NAME))
+        for one in verification.findings
+        if one.verdict is Verdict.INVALID
+    ]
     named += [one.problem for one in verification.files if one.refuses]
     if not named:
         undecided = verification.appraisal.verdict is Verdict.INDETERMINATE
-        named = [_problem(reason, "", undecided=undecided) for reason in verification.appraisal.reasons]
+        named = [_undecided(one) if undecided else _refused(one, "") for one in verification.appraisal.reasons]
     return tuple(dict.fromkeys(named))[:MOST_PROBLEMS]
 
 
-def _problem(reason: Reason, attachment: str, *, undecided: bool = False) -> Problem:
-    return reasons.signature_refused(printable(reason.vi), printable(reason.en), attachment, undecided=undecided)
+def _refused(reason: Reason, attachment: str) -> Problem:
+    return reasons.signature_refused(printable(reason.vi), printable(reason.en), attachment)
+
+
+def _undecided(reason: Reason) -> Problem:
+    return reasons.signature_undecided(printable(reason.vi), printable(reason.en))
 
 
 def _counts(finding: SignatureFinding) -> bool:

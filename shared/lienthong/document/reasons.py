@@ -20,6 +20,7 @@ __all__ = [
     "sender_not_registered",
     "sender_not_user",
     "signature_refused",
+    "signature_undecided",
     "status_document_unknown",
     "status_step_not_allowed",
     "wrong_kind",
@@ -154,22 +155,26 @@ def addressee_twice(code: str, other: str, position: int) -> Problem:
     )
 
 
-def signature_refused(vi: str, en: str, attachment: str = "", *, undecided: bool = False) -> Problem:
-    """A signature refuses the document; `vi` and `en` say why, `attachment` names the file it is in.
-
-    `undecided` says that it was not found wrong, only not found out for as long as the policy allows.
-    """
-    if undecided:
-        do_vi, do_en = "hãy hỏi nơi cấp chứng thư số rồi gửi lại", "ask who issued the certificate, then submit again"
-    else:
-        do_vi, do_en = "hãy ký số hợp lệ rồi gửi lại", "sign it validly and submit again"
+def signature_refused(vi: str, en: str, attachment: str) -> Problem:
+    """A signature, or its absence, refuses the document, for this reason; in this attachment, when it is in one."""
     where_vi, where_en = (f"Tệp “{attachment}”: ", f"The file “{attachment}”: ") if attachment else ("", "")
     return Problem(
         "CheckSignature",
         f"Attachment[{attachment}]" if attachment else "",
-        f"{where_vi}{vi}; {do_vi} với DocumentId mới",
-        f"{where_en}{en}; {do_en} under a new DocumentId",
+        f"{where_vi}{vi}; hãy ký số hợp lệ rồi gửi lại với DocumentId mới",
+        f"{where_en}{en}; sign it validly and submit again under a new DocumentId",
         PROCESSING if attachment else INVALID_FILE,
+    )
+
+
+def signature_undecided(vi: str, en: str) -> Problem:
+    """It was not found out, for as long as the policy allows, what the signatures are worth; for this reason."""
+    return Problem(
+        "CheckSignature",
+        "",
+        f"{vi}; hãy hỏi nơi cấp chứng thư số rồi gửi lại với DocumentId mới",
+        f"{en}; ask who issued the certificate, then submit again under a new DocumentId",
+        INVALID_FILE,
     )
 
 
