@@ -23,6 +23,8 @@ __all__ = [
     "dead_queue",
     "delivery_queue",
     "retry_exchange",
+    "returned_key",
+    "returned_queue",
     "status_binding",
     "status_key",
     "status_queue",
@@ -39,7 +41,7 @@ DELIVERY = "delivery"
 WORK = "work"
 """Direct exchange between workers; see `work_key`."""
 DEAD = "dead"
-"""Direct exchange of dead letters; the key is the step."""
+"""Direct exchange of dead letters; the key is the step, or a `returned_key` for what is driven again by itself."""
 QUARANTINE = "quarantine"
 """Direct exchange and queue of messages nobody can be answered for."""
 
@@ -101,6 +103,16 @@ def work_queue(step: Step, lane: Lane = Lane.ORDINARY) -> str:
 def dead_queue(step: Step) -> str:
     """Return the name of a step's dead-letter queue."""
     return f"dead.{step}"
+
+
+def returned_key(step: Step, lane: Lane) -> str:
+    """Return the key on exchange ``dead`` of what the broker itself took out of a step's lane."""
+    return f"{work_key(step, lane)}.returned"
+
+
+def returned_queue(step: Step) -> str:
+    """Return the queue in which a step gets again what the broker took out of its lanes: expired, or too often back."""
+    return f"work.{step}.returned"
 
 
 def retry_exchange(seconds: float) -> str:

@@ -2,6 +2,11 @@
 
 Queues are quorum queues: from RabbitMQ 4 on only their publisher confirms mean "on disk". What versions default
 differently (delivery limit, dead-lettering) is always set here.
+
+The broker itself takes a message out of a lane in two cases: it came back too often, perhaps only because it stood
+beside one that kills its worker; or its publisher gave it a time to live (AMQP ``expiration``), which no queue can
+forbid. Either way the message is intact and nobody has been answered. So it goes to a queue of the same step that is
+consumed like a lane, without its expiry, and only what comes back too often from there as well is a dead letter.
 """
 
 from __future__ import annotations
@@ -24,6 +29,8 @@ from lienthong.topology.names import (
     dead_queue,
     delivery_queue,
     retry_exchange,
+    returned_key,
+    returned_queue,
     status_binding,
     status_queue,
     work_key,
@@ -34,6 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 __all__ = [
+    "AGENCY_DEAD_QUEUE",
     "Binding",
     "Exchange",
     "Permissions",
@@ -49,8 +57,11 @@ WORK_DELIVERY_LIMIT = 40
 """Far above what halving a redelivered batch of 100 down to singles takes (8), so that only real poison reaches it."""
 AGENCY_DELIVERY_LIMIT = 1_000_000
 """An agency may fail for as long as it likes: its documents wait for it."""
+KEPT_DELIVERY_LIMIT = 1_000_000
+"""Looking at a dead letter counts as a delivery, and RabbitMQ 4 drops a message after 20 of them by default."""
 
 AGENCY_DEAD_KEY = "agency"
+AGENCY_DEAD_QUEUE = f"dead.{AGENCY_DEAD_KEY}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,20 +128,21 @@ def exchange_plan() -> Plan:
         Exchange(QUARANTINE, "direct"),
         *(Exchange(retry_exchange(seconds), "fanout") for seconds in RETRY_SECONDS),
     )
-    queues = [Queue(QUARANTINE, _quorum()), Queue(f"dead.{AGENCY_DEAD_KEY}", _quorum())]
+    queues = [Queue(QUARANTINE, _kept()), Queue(AGENCY_DEAD_QUEUE, _kept())]
     bindings = [
         Binding(QUARANTINE, QUARANTINE, QUARANTINE),
-        Binding(DEAD, f"dead.{AGENCY_DEAD_KEY}", AGENCY_DEAD_KEY),
+        Binding(DEAD, AGENCY_DEAD_QUEUE, AGENCY_DEAD_KEY),
         Binding(SUBMISSION, work_queue(Step.INGEST), SubmissionKey.DOCUMENT),
         Binding(SUBMISSION, work_queue(Step.INGEST, Lane.URGENT), SubmissionKey.DOCUMENT_URGENT),
         Binding(SUBMISSION, work_queue(Step.STATUS_TRACKER), SubmissionKey.STATUS),
     ]
     for step in Step:
-        queues.append(Queue(dead_queue(step), _quorum()))
+        queues += [Queue(dead_queue(step), _kept()), Queue(returned_queue(step), _work_arguments(step))]
         bindings.append(Binding(DEAD, dead_queue(step), step))
         for lane in lanes(step):
-            queues.append(Queue(work_queue(step, lane), _work_arguments(step)))
+            queues.append(Queue(work_queue(step, lane), _work_arguments(returned_key(step, lane))))
             bindings.append(Binding(WORK, work_queue(step, lane), work_key(step, lane)))
+            bindings.append(Binding(DEAD, returned_queue(step), returned_key(step, lane)))
     for seconds in RETRY_SECONDS:
         queues.append(Queue(retry_exchange(seconds), _rung_arguments(seconds)))
         bindings.append(Binding(retry_exchange(seconds), retry_exchange(seconds), ""))
@@ -160,6 +172,10 @@ def _quorum() -> dict[str, str | int]:
     return {"x-queue-type": "quorum"}
 
 
+def _kept() -> dict[str, str | int]:
+    return _quorum() | {"x-delivery-limit": KEPT_DELIVERY_LIMIT}
+
+
 def _dead_letters(key: str) -> dict[str, str | int]:
     # At-least-once needs reject-publish; without a length limit that never rejects.
     return {
@@ -170,8 +186,8 @@ def _dead_letters(key: str) -> dict[str, str | int]:
     }
 
 
-def _work_arguments(step: Step) -> dict[str, str | int]:
-    return _quorum() | _dead_letters(step) | {"x-delivery-limit": WORK_DELIVERY_LIMIT}
+def _work_arguments(dead_key: str) -> dict[str, str | int]:
+    return _quorum() | _dead_letters(dead_key) | {"x-delivery-limit": WORK_DELIVERY_LIMIT}
 
 
 def _rung_arguments(seconds: float) -> dict[str, str | int]:

@@ -15,7 +15,16 @@ from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.document.ids import derive
 from lienthong.document.messages import Lane
 from lienthong.errors import Unavailable
-from lienthong.topology.names import DEAD, RETRY_SECONDS, Header, Step, retry_exchange, work_key, work_queue
+from lienthong.topology.names import (
+    DEAD,
+    RETRY_SECONDS,
+    Header,
+    Step,
+    retry_exchange,
+    returned_key,
+    work_key,
+    work_queue,
+)
 
 __all__ = ["BUG_RETRIES", "Climb", "Input", "Ladder", "LadderHeader"]
 
@@ -91,6 +100,7 @@ class Ladder:
         """
         seconds = self._rung(tried.attempts, error)
         message = tried.message
+        lane = self._lane(message)
         headers: dict[str, str | int] = {
             name: value
             for name, value in message.headers.items()
@@ -99,14 +109,14 @@ class Ladder:
         headers |= {
             Header.ATTEMPT: tried.attempts + 1,
             Header.REASON: reason(error),
-            LadderHeader.QUEUE: message.queue,
+            LadderHeader.QUEUE: work_queue(self.step, lane),
             LadderHeader.KEY: message.routing_key,
             LadderHeader.USER: message.user_id or "",
             LadderHeader.MESSAGE_ID: message.message_id or "",
         }
         output = Outgoing(
             exchange=DEAD if seconds is None else retry_exchange(seconds),
-            routing_key=str(self.step) if seconds is None else work_key(self.step, self._lane(message.queue)),
+            routing_key=str(self.step) if seconds is None else work_key(self.step, lane),
             message_id=message.message_id or str(derive("nameless", message.queue, message.tag, message.received_at)),
             body=message.body,
             content_type=message.content_type or "",
@@ -122,8 +132,11 @@ class Ladder:
             return RETRY_SECONDS[attempts] if 0 <= attempts < len(RETRY_SECONDS) else None
         return RETRY_SECONDS[0] if attempts < BUG_RETRIES else None
 
-    def _lane(self, queue: str) -> Lane:
-        return Lane.URGENT if queue == work_queue(self.step, Lane.URGENT) else Lane.ORDINARY
+    def _lane(self, message: Incoming) -> Lane:
+        urgent = message.queue == work_queue(self.step, Lane.URGENT)
+        # What the broker took out of a lane has its lane in the key.
+        urgent = urgent or message.routing_key == returned_key(self.step, Lane.URGENT)
+        return Lane.URGENT if urgent else Lane.ORDINARY
 
 
 def reason(error: Exception) -> str:

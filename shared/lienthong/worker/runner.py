@@ -19,7 +19,7 @@ from lienthong.bus.errors import ConnectionLost
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
-from lienthong.topology.names import work_queue
+from lienthong.topology.names import returned_queue, work_queue
 from lienthong.topology.plan import lanes
 from lienthong.worker.ladder import Ladder, reason
 from lienthong.worker.settle import Publishes, Settled, Settler
@@ -96,7 +96,7 @@ class Pulse:
 
 
 class Runner(Generic[DecisionT]):
-    """Runs one handler on the lanes of its step.
+    """Runs one handler on the lanes of its step, and on what the broker took out of them.
 
     Args:
         handler: what to do with a message.
@@ -122,6 +122,7 @@ class Runner(Generic[DecisionT]):
         self._ledger = ledger
         self._batch_limit = batch_limit
         self._queues = [work_queue(handler.step, lane) for lane in lanes(handler.step)]
+        self._queues.append(returned_queue(handler.step))
         self._ladder = Ladder(handler.step, user)
         self._pulse = pulse or Pulse()
         self._settler = Settler(bus, self._ladder, self._pulse.beat)

@@ -8,9 +8,12 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
+from urllib.parse import urlsplit
 
+import aiormq
 import pytest
 import pytest_asyncio
+from pamqp import commands
 
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Incoming, Outgoing
@@ -19,7 +22,7 @@ from lienthong.document.messages import Lane
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.rows import Mark
 from lienthong.testing.proxy import FaultyProxy
-from lienthong.topology.names import DEAD, WORK, Header, Step, dead_queue, work_key, work_queue
+from lienthong.topology.names import DEAD, WORK, Header, Step, dead_queue, returned_queue, work_key, work_queue
 from lienthong.topology.plan import exchange_plan
 from lienthong.worker.handler import Outcome
 from lienthong.worker.ladder import LadderHeader
@@ -183,7 +186,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def left_over(url: str) -> list[Incoming]:
     """Return what still stands in the worker's queues, its own connection being closed."""
     async with Bus(url, name="left over") as bus:
-        await bus.consume([work_queue(STEP, lane) for lane in Lane], prefetch=1000)
+        await bus.consume([*(work_queue(STEP, lane) for lane in Lane), returned_queue(STEP)], prefetch=1000)
         messages = []
         while batch := await bus.take(1000, timeout=0.3):
             messages += batch
@@ -274,6 +277,36 @@ async def test_a_retry_returns_to_its_lane(exchange: Bus, vhost: str) -> None:
     async with running(vhost, handler, MemoryLedger()):
         await arrivals(exchange, 1)
     assert [message.queue for message in handler.decided] == [work_queue(STEP, Lane.URGENT)] * 4
+
+
+async def test_what_expires_in_the_queue_is_processed_all_the_same(exchange: Bus, vhost: str) -> None:
+    """A sender's time to live ends nothing: an expired message is processed once, and its retries keep its lane."""
+    parts = urlsplit(vhost)
+    async with await aiormq.connect(vhost) as connection:
+        channel = await connection.channel()
+        for number, lane in enumerate((Lane.ORDINARY, Lane.URGENT)):
+            await channel.basic_publish(
+                b"bug" if lane is Lane.URGENT else b"ok",
+                exchange=WORK,
+                routing_key=work_key(STEP, lane),
+                properties=commands.Basic.Properties(
+                    message_id=f"m{number}", user_id=parts.username, expiration="50", delivery_mode=2
+                ),
+            )
+        await exchange.consume([returned_queue(STEP)], prefetch=10)
+        # Both are there, unacknowledged, when the worker comes.
+        assert {message.message_id for message in await arrivals(exchange, 2)} == {"m0", "m1"}
+    await exchange.consume([NEXT, dead_queue(STEP)], prefetch=1000)
+    handler, ledger = Echo(), MemoryLedger()
+    async with running(vhost, handler, ledger):
+        got = await arrivals(exchange, 2)
+        await until(lambda: set(ledger.marked) == {derive("fact", "m0")})
+    (dead,) = [message for message in got if message.queue == dead_queue(STEP)]
+    assert (dead.message_id, dead.headers[LadderHeader.QUEUE]) == ("m1", work_queue(STEP, Lane.URGENT))
+    retried = [message.queue for message in handler.decided if message.message_id == "m1"]
+    assert retried == [returned_queue(STEP), *[work_queue(STEP, Lane.URGENT)] * 3]
+    assert {message.user_id for message in handler.decided} == {parts.username}
+    assert await left_over(vhost) == []
 
 
 async def test_a_bug_in_recording_finds_its_one_culprit(exchange: Bus, vhost: str) -> None:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import re
 
-from lienthong.topology.names import DEAD, RETRY_SECONDS, WORK, Step, delivery_queue, status_queue, work_key
+from lienthong.topology.names import (
+    DEAD,
+    QUARANTINE,
+    RETRY_SECONDS,
+    WORK,
+    Step,
+    dead_queue,
+    delivery_queue,
+    returned_key,
+    returned_queue,
+    status_queue,
+    work_key,
+    work_queue,
+)
 from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan, lanes
 
 
@@ -23,12 +36,14 @@ def test_every_queue_is_a_quorum_queue() -> None:
 
 
 def test_a_delivery_limit_never_loses_a_message() -> None:
-    """A queue with a delivery limit or a TTL dead-letters, at least once, to a place that is bound."""
+    """A queue with a delivery limit or a TTL dead-letters, at least once, to a place that is bound, or is the end."""
     plan = exchange_plan() + agency_plan("G22")
     bound = {(one.exchange, one.key) for one in plan.bindings}
     work_keys = {work_key(step, lane) for step in Step for lane in lanes(step)}
     for queue in plan.queues:
-        if "x-delivery-limit" in queue.arguments or "x-message-ttl" in queue.arguments:
+        if queue.name.startswith("dead.") or queue.name == QUARANTINE:
+            assert queue.arguments == {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+        elif "x-delivery-limit" in queue.arguments or "x-message-ttl" in queue.arguments:
             assert queue.arguments["x-dead-letter-strategy"] == "at-least-once"
             exchange = str(queue.arguments["x-dead-letter-exchange"])
             if exchange == DEAD:
@@ -54,3 +69,17 @@ def test_an_agency_may_touch_its_own_queues_only() -> None:
         assert re.search(permissions.read, queue)
     for name in (delivery_queue("H23.1"), delivery_queue("H233"), "work.ingest", "agencyxH23xdelivery"):
         assert not re.search(permissions.read, name)
+
+
+def test_what_the_broker_takes_out_of_a_lane_comes_back_to_its_step() -> None:
+    """Expired or too often back is no dead letter yet: the same step consumes it once more, its lane in the key."""
+    plan = exchange_plan()
+    queues = {queue.name: queue.arguments for queue in plan.queues}
+    bound = {(one.exchange, one.key): one.queue for one in plan.bindings}
+    for step in Step:
+        for lane in lanes(step):
+            key = str(queues[work_queue(step, lane)]["x-dead-letter-routing-key"])
+            assert key == returned_key(step, lane)
+            assert bound[DEAD, key] == returned_queue(step)
+        last = str(queues[returned_queue(step)]["x-dead-letter-routing-key"])
+        assert bound[DEAD, last] == dead_queue(step)
