@@ -76,13 +76,15 @@ class RouteDocument:
         answers = await refuse(unit, list(refusals.values()))
         await self._declare_queues({one.carrier for routing in routings.values() for one in routing.deliveries})
         outcomes = []
+        leaving: set[UUID] = set()
         for _, item in batch:
             key = item.task.document
             if key in refusals:
                 outcomes.append(answers[refusals[key].refusal])
-            elif routings[key].forwarded_at is not None:
+            elif routings[key].forwarded_at is not None or key in leaving:
                 outcomes.append(Outcome())
             else:
+                leaving.add(key)
                 outcomes.append(_deliver(documents[key], routings[key], item))
         return outcomes
 
