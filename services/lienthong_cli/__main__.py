@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lienthong_cli import agency, demo, edxml, ledger, signature, topology, trust
+from lienthong_cli import agency, deadletter, demo, edxml, ledger, signature, topology, trust
 
 __all__ = ["app", "main"]
 
@@ -15,6 +15,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(agency.app, name="agency")
+app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(demo.app, name="demo")
 app.add_typer(edxml.app, name="edxml")
 app.add_typer(signature.app, name="signature")

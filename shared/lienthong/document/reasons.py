@@ -15,6 +15,7 @@ __all__ = [
     "content_digest_differs",
     "document_id_taken",
     "document_not_received",
+    "given_up",
     "message_id_missing",
     "message_id_reused",
     "sender_not_registered",
@@ -207,6 +208,17 @@ def status_step_not_allowed(code: str, state_vi: str, state: str) -> Problem:
         "MessageHeader/StatusCode",
         f"Không thể báo trạng thái {code} khi văn bản đang ở trạng thái {state_vi}; trạng thái cũ được giữ nguyên",
         f"Status {code} cannot follow the state {state}; the state stays as it was",
+        PROCESSING,
+    )
+
+
+def given_up(why: str) -> Problem:
+    """An operator of the exchange gave a message up that could not be worked on."""
+    return Problem(
+        "M.message",
+        "",
+        f"Đơn vị vận hành đã loại bỏ thông điệp này: {why}; hãy khắc phục rồi gửi lại dưới dạng văn bản mới",
+        f"The operator of the exchange discarded this message: {why}; mend it and send it again as a new one",
         PROCESSING,
     )
 

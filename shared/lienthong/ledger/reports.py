@@ -15,9 +15,12 @@ import asyncpg
 from lienthong.ledger.ledger import CONNECT_SECONDS, translated
 from lienthong.ledger.rows import VerificationRow
 from lienthong.ledger.statements import statement
+from lienthong.ledger.unit import recorded_dead_letter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from lienthong.ledger.rows import RecordedDeadLetter
 
 __all__ = ["Feedback", "Reports", "Supervision", "Timing", "UnitRow"]
 
@@ -175,6 +178,15 @@ class Reports:
     async def story(self, document: UUID) -> list[tuple[datetime, str, dict[str, Any]]]:
         """Return the history of one document: when, what, facts."""
         rows = await self._fetch("document_story", document)
+        return [(row["recorded_at"], row["kind"], json.loads(row["facts"])) for row in rows]
+
+    async def dead_letters(self, step: str | None = None, *, settled: bool = False) -> list[RecordedDeadLetter]:
+        """Return the dead letters of one step, or of all; those already replayed or discarded only when `settled`."""
+        return [recorded_dead_letter(row) for row in await self._fetch("dead_letters", step, settled)]
+
+    async def dead_letter_history(self, dead_letter: UUID) -> list[tuple[datetime, str, dict[str, Any]]]:
+        """Return what happened to one dead letter: when, what, facts."""
+        rows = await self._fetch("dead_letter_history", str(dead_letter))
         return [(row["recorded_at"], row["kind"], json.loads(row["facts"])) for row in rows]
 
     async def _fetch(self, name: str, *arguments: object) -> Sequence[asyncpg.Record]:

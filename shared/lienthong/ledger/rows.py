@@ -14,12 +14,14 @@ from lienthong.document.verdicts import Value, Verdict
 __all__ = [
     "AgencyRow",
     "AttachmentRow",
+    "DeadLetterRow",
     "DeliveryRow",
     "DocumentRow",
     "DueJudgement",
     "Mark",
     "NoticeRow",
     "QuarantinedRow",
+    "RecordedDeadLetter",
     "RecordedDelivery",
     "RecordedDocument",
     "RecordedRefusal",
@@ -154,6 +156,64 @@ class QuarantinedRow:
 
     digest: str
     facts: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterRow:
+    """A message that was given up, as its sender published it; its body is in the payload store.
+
+    Attributes:
+        dead_letter: its id.
+        step: whose dead letter it is: a worker's step, ``agency``, or ``quarantine``.
+        queue: where it goes back to; None when nobody would take it there.
+        routing_key: the key it was published with, as far as it is known.
+        user_name: who published it; None when the broker could not tell.
+        message_id: the publisher's.
+        content_type: the publisher's.
+        type: the publisher's.
+        headers: those that travel on.
+        sha256: of the body.
+        size: of the body, in bytes.
+        document: the document it is about, where it says so.
+        reason: why it was given up.
+        attempts: how often a worker tried it.
+    """
+
+    dead_letter: UUID
+    step: str
+    queue: str | None
+    routing_key: str
+    user_name: str | None
+    message_id: str | None
+    content_type: str | None
+    type: str | None
+    headers: dict[str, str | int]
+    sha256: str
+    size: int
+    document: UUID | None
+    reason: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedDeadLetter(DeadLetterRow):
+    """A dead letter as the ledger holds it.
+
+    Attributes:
+        state: waiting; replaying or discarding, ordered and not yet known to have left; replayed; discarded.
+        times: how often it became a dead letter.
+        found_at: when it was found first.
+        changed_at: when its state changed last.
+        changed_by: the operator who changed it; None while nobody did.
+        refusal: what its sender was told when it was discarded; None when there was nobody to tell.
+    """
+
+    state: Literal["waiting", "replaying", "replayed", "discarding", "discarded"]
+    times: int
+    found_at: datetime
+    changed_at: datetime
+    changed_by: str | None
+    refusal: UUID | None
 
 
 @dataclass(frozen=True, slots=True)

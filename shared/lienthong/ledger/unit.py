@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lienthong.ledger.rows import (
     AttachmentRow,
+    DeadLetterRow,
     DocumentRow,
     DueJudgement,
     NoticeRow,
     QuarantinedRow,
+    RecordedDeadLetter,
     RecordedDelivery,
     RecordedDocument,
     RecordedRefusal,
@@ -42,9 +44,9 @@ if TYPE_CHECKING:
     from lienthong.ledger.directory import Directory
     from lienthong.ledger.rows import Mark
 
-__all__ = ["Unit"]
+__all__ = ["Unit", "recorded_dead_letter"]
 
-JSON_COLUMNS = ("problems", "grounds")
+JSON_COLUMNS = ("problems", "grounds", "headers")
 MARKED_TABLES = ("document", "refusal", "verification", "routing", "status", "notice")
 
 Row = TypeVar("Row")
@@ -210,6 +212,42 @@ class Unit:
         found = await self._connection.fetch(statement("recall_notices"), [row.notice for row in rows])
         return {row["notice"]: row["forwarded_at"] is not None for row in found}
 
+    async def record_dead_letters(self, rows: Sequence[DeadLetterRow]) -> None:
+        """Record dead letters, each id once; one that was settled before waits again."""
+        await self._insert("insert_dead_letters", rows)
+
+    async def order_replay(self, keys: Collection[UUID], by: str) -> set[UUID]:
+        """Order those of these dead letters to be replayed that wait and have a queue to go to; return which."""
+        found = await self._connection.fetch(statement("order_replay"), sorted(keys), by)
+        return {row["dead_letter"] for row in found}
+
+    async def lock_waiting_dead_letter(self, key: UUID) -> RecordedDeadLetter | None:
+        """Return a dead letter, locked; None unless it waits."""
+        found = await self._connection.fetch(statement("lock_waiting_dead_letter"), key)
+        return recorded_dead_letter(found[0]) if found else None
+
+    async def order_discard(self, key: UUID, by: str, reason: str, refusal: UUID | None) -> None:
+        """Order a locked dead letter to be discarded, with the refusal that its sender is told."""
+        await self._connection.execute(statement("order_discard"), key, by, reason, refusal)
+
+    async def ordered_dead_letters(self) -> list[RecordedDeadLetter]:
+        """Return what was ordered and is not yet known to have left, the oldest order first."""
+        return [recorded_dead_letter(row) for row in await self._connection.fetch(statement("ordered_dead_letters"))]
+
+    async def finish_dead_letters(self, keys: Collection[UUID]) -> None:
+        """Note that what was ordered for these dead letters has left."""
+        await self._connection.execute(statement("finish_dead_letters"), sorted(keys))
+
+    async def refuse_routing(self, document: UUID) -> RecordedRouting:
+        """Record that a document is not routed, unless it is recorded otherwise; return what is recorded."""
+        await self._connection.execute(statement("refuse_routing"), document)
+        return (await self.routings([document]))[document]
+
+    async def note_handled_alone(self, message: UUID, step: str) -> int:
+        """Note that a worker takes a redelivered message alone; return how often that was noted, this time included."""
+        times = await self._connection.fetchval(statement("note_handled_alone"), message, step)
+        return int(times)
+
     async def _insert(self, name: str, rows: Sequence[object], *more: str) -> None:
         if rows:
             await self._connection.execute(statement(name), as_json(rows), *more)
@@ -220,6 +258,11 @@ class Unit:
         names = {field.name for field in fields(row_type)}  # type: ignore[arg-type]
         found = await self._connection.fetch(statement(name), sorted(keys))
         return [row_type(**{key: _value(key, value) for key, value in row.items() if key in names}) for row in found]
+
+
+def recorded_dead_letter(row: asyncpg.Record) -> RecordedDeadLetter:
+    """Return a row of the table as the dead letter it is."""
+    return RecordedDeadLetter(**{key: _value(key, value) for key, value in row.items()})
 
 
 def _value(column: str, value: Any) -> Any:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lienthong.errors import Problem
     from lienthong.ledger.unit import Unit
 
-__all__ = ["quarantine", "refusal_row", "refuse", "to_notifier", "to_router", "to_signature_verify"]
+__all__ = ["answer", "quarantine", "refusal_row", "refuse", "to_notifier", "to_router", "to_signature_verify"]
 
 
 log = structlog.stdlib.get_logger(__name__)
@@ -87,10 +87,11 @@ def refusal_row(
 async def refuse(unit: Unit, rows: Sequence[RefusalRow]) -> dict[UUID, Outcome]:
     """Record refusals and return, by their ids, what has to leave for each: nothing when its sender was told before."""
     recorded = await unit.record_refusals(rows)
-    return {key: _answer(refusal) for key, refusal in recorded.items()}
+    return {key: answer(refusal) for key, refusal in recorded.items()}
 
 
-def _answer(refusal: RecordedRefusal) -> Outcome:
+def answer(refusal: RecordedRefusal) -> Outcome:
+    """Return what tells the sender of a recorded refusal; nothing when that has left already."""
     if refusal.forwarded_at is not None:
         return Outcome()
     codes = [str(problem["code"]) for problem in refusal.problems]

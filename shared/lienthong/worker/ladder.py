@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.document.ids import derive
@@ -26,7 +27,10 @@ from lienthong.topology.names import (
     work_queue,
 )
 
-__all__ = ["BUG_RETRIES", "Climb", "Input", "Ladder", "LadderHeader"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["BUG_RETRIES", "Climb", "Input", "Ladder", "LadderHeader", "kept_headers", "reason"]
 
 BUG_RETRIES = 3
 """How often a message is tried again, on the first rung, after an error that was not foreseen."""
@@ -101,12 +105,7 @@ class Ladder:
         seconds = self._rung(tried.attempts, error)
         message = tried.message
         lane = self._lane(message)
-        headers: dict[str, str | int] = {
-            name: value
-            for name, value in message.headers.items()
-            if name in _KEPT_HEADERS and isinstance(value, str | int) and len(str(value)) <= HEADER_CHARACTERS
-        }
-        headers |= {
+        headers = kept_headers(message.headers) | {
             Header.ATTEMPT: tried.attempts + 1,
             Header.REASON: reason(error),
             LadderHeader.QUEUE: work_queue(self.step, lane),
@@ -137,6 +136,15 @@ class Ladder:
         # What the broker took out of a lane has its lane in the key.
         urgent = urgent or message.routing_key == returned_key(self.step, Lane.URGENT)
         return Lane.URGENT if urgent else Lane.ORDINARY
+
+
+def kept_headers(headers: Mapping[str, object]) -> dict[str, str | int]:
+    """Return the headers of a message that travel on with it when it is published again."""
+    return {
+        name: value
+        for name, value in headers.items()
+        if name in _KEPT_HEADERS and isinstance(value, str | int) and len(str(value)) <= HEADER_CHARACTERS
+    }
 
 
 def reason(error: Exception) -> str:

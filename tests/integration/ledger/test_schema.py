@@ -17,7 +17,7 @@ from lienthong.ledger.statements import statements
 if TYPE_CHECKING:
     from lienthong.ledger.ledger import Ledger
 
-WORKER_ROLES = ("ingest", "signature_verify", "router", "status_tracker", "notifier")
+WORKER_ROLES = ("ingest", "signature_verify", "router", "status_tracker", "notifier", "operator")
 
 
 async def test_every_statement_is_prepared(database: str) -> None:
