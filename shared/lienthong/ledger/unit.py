@@ -244,9 +244,13 @@ class Unit:
         return (await self.routings([document]))[document]
 
     async def note_handled_alone(self, message: UUID, step: str) -> int:
-        """Note that a worker takes a redelivered message alone; return how often that was noted, this time included."""
+        """Note that a worker takes a redelivered message alone; return how often it did since it was last settled."""
         times = await self._connection.fetchval(statement("note_handled_alone"), message, step)
         return int(times)
+
+    async def forget_handled_alone(self, message: UUID) -> None:
+        """Note that a message taken alone was settled."""
+        await self._connection.execute(statement("forget_handled_alone"), message)
 
     async def _insert(self, name: str, rows: Sequence[object], *more: str) -> None:
         if rows:

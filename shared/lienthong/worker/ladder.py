@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.document.ids import derive
 from lienthong.document.messages import Lane
-from lienthong.errors import Unavailable
+from lienthong.errors import LienThongError, Unavailable
 from lienthong.topology.names import (
     DEAD,
     RETRY_SECONDS,
@@ -30,7 +30,7 @@ from lienthong.topology.names import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["BUG_RETRIES", "Climb", "Input", "Ladder", "LadderHeader", "kept_headers", "reason"]
+__all__ = ["BUG_RETRIES", "Climb", "Input", "Ladder", "LadderHeader", "LethalError", "kept_headers", "reason"]
 
 BUG_RETRIES = 3
 """How often a message is tried again, on the first rung, after an error that was not foreseen."""
@@ -39,6 +39,10 @@ HEADER_CHARACTERS = 1000
 
 # All headers must fit into one frame, which a sender may have filled to the brim: only these travel on.
 _KEPT_HEADERS = {*map(str, Header), "traceparent", "tracestate"}
+
+
+class LethalError(LienThongError):
+    """A message did not raise, but killed the process that had nothing else in hand, again and again."""
 
 
 class LadderHeader(StrEnum):
@@ -100,7 +104,8 @@ class Ladder:
     def climb(self, tried: Input, error: Exception) -> Climb:
         """Return what to publish for an input that failed: a retry on the next rung, or a dead letter with the reason.
 
-        `Unavailable` climbs rung by rung; any other error is a bug, and tried on the first rung a few times only.
+        `Unavailable` climbs rung by rung; what is lethal was tried often enough; any other error is a bug, and tried on
+        the first rung a few times only.
         """
         seconds = self._rung(tried.attempts, error)
         message = tried.message
@@ -129,6 +134,8 @@ class Ladder:
     def _rung(attempts: int, error: Exception) -> float | None:
         if isinstance(error, Unavailable):
             return RETRY_SECONDS[attempts] if 0 <= attempts < len(RETRY_SECONDS) else None
+        if isinstance(error, LethalError):
+            return None
         return RETRY_SECONDS[0] if attempts < BUG_RETRIES else None
 
     def _lane(self, message: Incoming) -> Lane:

@@ -3,6 +3,11 @@
 An unacknowledged input is the outbox. The batch in hand is acknowledged only after the transaction that carries its
 *forwarded* marks, which is the next batch's, or one of its own after a moment of rest: so a crash between any two
 steps delivers the input again, what was recorded is recalled, and what is not marked is published again.
+
+A message that does not raise but kills the process cannot be caught, only found out. What comes back is taken in ever
+smaller batches (see `lienthong.bus.consumer`), in the end alone; then the ledger is told before the message is touched.
+What was taken alone several times and never settled is dead-lettered untouched, long before the broker's delivery limit
+would take it and whatever stood beside it.
 """
 
 from __future__ import annotations
@@ -10,23 +15,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from hashlib import sha256
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import structlog
 
 from lienthong.bus.backoff import Backoff
 from lienthong.bus.errors import ConnectionLost
+from lienthong.document.ids import derive
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
 from lienthong.topology.names import returned_queue, work_queue
 from lienthong.topology.plan import lanes
-from lienthong.worker.ladder import Ladder, reason
+from lienthong.worker.ladder import Ladder, LethalError, reason
 from lienthong.worker.settle import Publishes, Settled, Settler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
     from contextlib import AbstractAsyncContextManager
+    from uuid import UUID
 
     from lienthong.bus.messages import Incoming
     from lienthong.ledger.unit import Unit
@@ -39,6 +47,11 @@ FLUSH_SECONDS = 0.05
 """How long a settled batch waits for the next one's transaction before it is marked by one of its own."""
 TURN_SECONDS = 5.0
 """The longest an idle worker waits for a message before it says that it is still turning."""
+
+LEAST_RETURNS = 3
+"""How often a message came back, at least, before it is suspected: workers are restarted for other reasons too."""
+MOST_TRIES_ALONE = 3
+"""How often a suspected message is tried alone."""
 
 DecisionT = TypeVar("DecisionT")
 ResultT = TypeVar("ResultT")
@@ -127,6 +140,7 @@ class Runner(Generic[DecisionT]):
         self._pulse = pulse or Pulse()
         self._settler = Settler(bus, self._ladder, self._pulse.beat)
         self._settled = Settled()
+        self._alone: UUID | None = None
         self._stopping = asyncio.Event()
         self._log = log.bind(step=str(handler.step))
 
@@ -187,17 +201,48 @@ class Runner(Generic[DecisionT]):
             return
         started = time.perf_counter()
         inputs = [self._ladder.restore(message) for message in batch]
-        decisions = await asyncio.gather(
-            *(self._handler.decide(each.message) for each in inputs), return_exceptions=True
-        )
+        decisions = await self._decide(inputs)
         decided = time.perf_counter()
         outcomes = await self._record(inputs, decisions)
         recorded = time.perf_counter()
         self._pulse.beat()
         self._settled = await self._settler.settle(inputs, outcomes)
+        await self._forget_alone()
         if not self._settled.marks:
             await self._acknowledge()
         self._report(batch, decided - started, recorded - decided, time.perf_counter() - recorded)
+
+    async def _decide(self, inputs: Sequence[Input]) -> Sequence[DecisionT | BaseException]:
+        alone = inputs[0].message if len(inputs) == 1 else None
+        # So often has a message come back when halving has brought it down to a batch of one.
+        suspicious = max(LEAST_RETURNS, self._batch_limit.bit_length() - 1)
+        if alone is not None and alone.delivery_count >= suspicious:
+            tries = await self._note_alone(alone)
+            if tries > MOST_TRIES_ALONE:
+                return [LethalError(f"the worker died {MOST_TRIES_ALONE} times with this message alone in hand")]
+        return await asyncio.gather(*(self._handler.decide(each.message) for each in inputs), return_exceptions=True)
+
+    async def _note_alone(self, message: Incoming) -> int:
+        digest = sha256(message.body).hexdigest()
+        key = self._alone = derive("alone", self._handler.step, message.user_id, message.message_id, digest)
+
+        async def note() -> int:
+            async with self._ledger.transaction() as unit:
+                return await unit.note_handled_alone(key, self._handler.step)
+
+        return await self._patiently(note)
+
+    async def _forget_alone(self) -> None:
+        # Before anything else is touched: else a settled message that is not acknowledged yet would share the blame.
+        key, self._alone = self._alone, None
+        if key is None:
+            return
+
+        async def forget() -> None:
+            async with self._ledger.transaction() as unit:
+                await unit.forget_handled_alone(key)
+
+        await self._patiently(forget)
 
     async def _record(
         self, inputs: Sequence[Input], decisions: Sequence[DecisionT | BaseException]

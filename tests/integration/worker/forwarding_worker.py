@@ -1,8 +1,10 @@
-"""A worker process for the tests: sends what the notifier is asked to the router, and hangs where a body says so."""
+"""A worker process for the tests: sends on to the router what the notifier is asked; a body makes it hang or die."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from lienthong.bus.messages import Incoming, Outgoing
@@ -22,7 +24,9 @@ class Forward:
     step = Step.NOTIFIER
 
     async def decide(self, message: Incoming) -> Incoming:
-        """Decide nothing, or never."""
+        """Decide nothing, or never, or not survive it."""
+        if message.body == b"kill":
+            os.kill(os.getpid(), signal.SIGKILL)
         if message.body == b"hang":
             await asyncio.Event().wait()
         return message

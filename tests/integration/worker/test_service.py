@@ -15,9 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 import aiohttp
 
 from lienthong.bus.connection import Bus
-from lienthong.bus.messages import Outgoing
+from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.telemetry.events import Event
-from lienthong.topology.names import WORK, Step, work_key, work_queue
+from lienthong.topology.names import WORK, Header, Step, dead_queue, returned_queue, work_key, work_queue
 from lienthong.topology.plan import exchange_plan
 
 if TYPE_CHECKING:
@@ -122,6 +122,43 @@ async def test_a_second_signal_ends_at_once_and_loses_nothing(vhost: str, databa
             assert (await worker.says(Event.WORKER_STOPPED))["clean"] is False
             assert await worker.exit_code() == 1
         assert await everything(bus, work_queue(Step.NOTIFIER)) == ["stuck"]
+
+
+async def test_what_kills_the_process_is_dead_lettered_alone(vhost: str, database: str) -> None:
+    """Two messages that no worker process survives end as dead letters untouched; the 198 around them all get through.
+
+    Halving a batch of 100 down to 1 takes six deaths, and each of them is tried alone three times; a death or two more
+    is chance. The broker's delivery limit of 40, which would take neighbours too, is far away.
+    """
+    bodies = [b"ok"] * 200
+    bodies[90] = bodies[91] = b"kill"
+    deaths = 0
+    async with Bus(vhost, name="test") as bus:
+        await bus.declare(exchange_plan())
+        sent = [Outgoing(WORK, work_key(Step.NOTIFIER), f"m{number}", body) for number, body in enumerate(bodies)]
+        await bus.publish_many(sent)
+        dead: list[Incoming] = []
+        await bus.consume([dead_queue(Step.NOTIFIER)], prefetch=10)
+        while len(dead) < 2:
+            async with Worker.started(vhost, database) as worker:
+                ended = asyncio.create_task(worker.process.communicate())
+                while not ended.done() and len(dead) < 2:
+                    dead += await bus.take(10, timeout=0.2)
+                if worker.process.returncode is None:
+                    worker.process.send_signal(signal.SIGTERM)
+                else:
+                    deaths += 1
+                await asyncio.wait_for(ended, SOON)
+                assert worker.process.returncode in {0, -signal.SIGKILL}
+        forwarded = await everything(bus, work_queue(Step.ROUTER))
+        left = await everything(bus, work_queue(Step.NOTIFIER), returned_queue(Step.NOTIFIER))
+    assert sorted(str(message.message_id) for message in dead) == ["m90", "m91"]
+    assert {str(message.headers[Header.REASON]) for message in dead} == {
+        "LethalError: the worker died 3 times with this message alone in hand"
+    }
+    assert 6 < deaths <= 20
+    assert set(forwarded) | set(left) == {message.message_id for message in sent} - {"m90", "m91"}
+    assert len(forwarded) >= 90
 
 
 async def test_a_worker_waits_for_its_database_and_says_so(vhost: str, database: str) -> None:

@@ -10,7 +10,7 @@ import pytest
 from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.errors import Unavailable
 from lienthong.topology.names import Header, Step
-from lienthong.worker.ladder import Input, Ladder, LadderHeader
+from lienthong.worker.ladder import Input, Ladder, LadderHeader, LethalError
 
 LADDER = Ladder(Step.INGEST, "exchange")
 AWAY = Unavailable("the store is away")
@@ -74,6 +74,13 @@ def test_a_bug_is_tried_on_the_first_rung_three_times() -> None:
         seconds.append(climb.seconds)
         tried = LADDER.restore(back(climb.output))
     assert seconds == [0.5, 0.5, 0.5, None]
+
+
+def test_what_kills_its_worker_is_not_tried_again() -> None:
+    """It was tried alone already, and each further try costs a process: straight to the dead letters."""
+    climb = LADDER.climb(Input(SUBMITTED, 0), LethalError("the worker died"))
+    assert (climb.output.exchange, climb.seconds) == ("dead", None)
+    assert climb.output.headers[Header.REASON] == "LethalError: the worker died"
 
 
 def test_a_message_comes_back_as_its_sender_published_it() -> None:

@@ -40,7 +40,7 @@ create table handled_alone (
     last_at   timestamptz not null default now()
 );
 comment on table handled_alone is
-    'redelivered messages that a worker takes alone, noted before it touches them: who noted one often died of it';
+    'redelivered messages that a worker takes alone: how often one was noted before it was touched, and not settled since';
 
 do $$
 begin

@@ -74,3 +74,6 @@ insert into routing (document, outcome, forwarded_at) values ($1, 'refused', now
 insert into handled_alone as h (message, step, times) values ($1, $2, 1)
 on conflict (message) do update set times = h.times + 1, last_at = now()
 returning times
+
+-- name: forget_handled_alone
+update handled_alone set times = 0 where message = $1
