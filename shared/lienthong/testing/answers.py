@@ -58,7 +58,10 @@ class BrokerAddress:
         try:
             if broker.scheme == "amqp":
                 _greet_amqp(broker.hostname or "127.0.0.1", broker.port or 5672)
-            version = _overview(self.management_url)["rabbitmq_version"]
+            overview = _overview(self.management_url)
+            if broker.scheme == "amqps" and '"amqp/ssl"' not in json.dumps(overview["listeners"]):
+                raise ConnectionError("no TLS listener yet")
+            version = overview["rabbitmq_version"]
         except (OSError, http.client.HTTPException, ValueError, KeyError) as error:
             raise Unavailable(f"RabbitMQ does not answer at {place.hostname}:{place.port}: {error!r}") from error
         return f"RabbitMQ {version}"
@@ -90,11 +93,13 @@ class Server(Generic[AddressT_co]):
         address: where it is.
         place: ``in Docker``, ``natively`` or ``given by URL``.
         failure: returns None while it may still answer, else why it never will (the end of its log).
+        log: returns what it has logged so far, as far as it is to be had from here.
     """
 
     address: AddressT_co
     place: str
     failure: Callable[[], str | None]
+    log: Callable[[], str] = str
 
 
 def await_answer(server: Server[Address], seconds: float) -> str:

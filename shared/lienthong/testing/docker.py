@@ -18,10 +18,12 @@ from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from lienthong.errors import Unavailable
 from lienthong.testing.answers import BrokerAddress, LedgerAddress, Server
-from lienthong.testing.native import BROKER_CONF, ERLANG_ARGUMENTS, LEDGER_CONF
+from lienthong.testing.native import BROKER_CONF, BROKER_TLS_CONF, ERLANG_ARGUMENTS, LEDGER_CONF, broker_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from lienthong.trust.development_connections import ConnectionAuthority
 
 __all__ = ["BROKER_IMAGE", "LEDGER_IMAGE", "docker_broker", "docker_ledger", "prepare"]
 
@@ -31,6 +33,7 @@ PULL_SECONDS = 120.0
 """For all images together; a machine where it takes longer is better served with servers of its own."""
 REAPER_PULL_SECONDS = 20.0
 ENGINE_SECONDS = 60
+BROKER_LOGS = "/var/log/rabbitmq/startup_log"
 LOG_TAIL_LINES = 30
 
 DEFAULT_ENGINE = "unix:///var/run/docker.sock"
@@ -57,8 +60,11 @@ def prepare(*images: str) -> None:
 
 
 @contextlib.contextmanager
-def docker_broker() -> Iterator[Server[BrokerAddress]]:
+def docker_broker(authority: ConnectionAuthority | None = None) -> Iterator[Server[BrokerAddress]]:
     """Start RabbitMQ in a container; it is not ready yet when the block begins.
+
+    Args:
+        authority: whose certificates it takes; it then speaks AMQP over TLS only, and its address names no user.
 
     Raises:
         Unavailable: the engine could not start it.
@@ -73,17 +79,33 @@ def docker_broker() -> Iterator[Server[BrokerAddress]]:
     }
 
     def described() -> DockerContainer:
-        return (
+        container = (
             DockerContainer(BROKER_IMAGE)
             .with_envs(**environment)
             .with_copy_into_container(BROKER_CONF.read_bytes(), "/etc/rabbitmq/conf.d/90-lienthong.conf")
         )
+        return container if authority is None else _with_tls(container, authority)
 
-    with _running(described, 5672, 15672) as (container, (amqp, management)):
+    with _running(described, 5672 if authority is None else 5671, 15672) as (container, (amqp, management)):
         address = BrokerAddress(
-            f"amqp://{user}:{password}@127.0.0.1:{amqp}", f"http://{user}:{password}@127.0.0.1:{management}"
+            f"amqp://{user}:{password}@127.0.0.1:{amqp}" if authority is None else f"amqps://127.0.0.1:{amqp}",
+            f"http://{user}:{password}@127.0.0.1:{management}",
         )
-        yield Server(address, "in Docker", lambda: _failure(container))
+        yield Server(address, "in Docker", lambda: _failure(container), lambda: _log(container))
+
+
+def _with_tls(container: DockerContainer, authority: ConnectionAuthority) -> DockerContainer:
+    broker = authority.broker("127.0.0.1", "localhost")
+    places = broker_places("5671", "/etc/rabbitmq/authority.pem", "/etc/rabbitmq/broker")
+    plugins = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_auth_mechanism_ssl].\n"
+    return (
+        container.with_copy_into_container(BROKER_TLS_CONF.read_bytes(), "/etc/rabbitmq/conf.d/91-tls.conf")
+        .with_copy_into_container(places.encode(), "/etc/rabbitmq/conf.d/92-places.conf")
+        .with_copy_into_container(plugins.encode(), "/etc/rabbitmq/enabled_plugins")
+        .with_copy_into_container(authority.certificate_file.read_bytes(), "/etc/rabbitmq/authority.pem")
+        .with_copy_into_container(broker.with_name("broker.pem").read_bytes(), "/etc/rabbitmq/broker.pem")
+        .with_copy_into_container(broker.with_name("broker.key").read_bytes(), "/etc/rabbitmq/broker.key")
+    )
 
 
 @contextlib.contextmanager
@@ -136,6 +158,13 @@ def _failure(container: DockerContainer) -> str | None:
     except EngineError as error:
         return f"Docker: {error}"
     return f"{container.image} is {container.status}:\n{tail}"
+
+
+def _log(container: DockerContainer) -> str:
+    # On standard output; an image made of Debian's package has it in a file instead.
+    there = container.exec(["sh", "-c", f"cat {BROKER_LOGS} 2>/dev/null"])
+    text: bytes = container.get_wrapped_container().logs() + there.output
+    return text.decode(errors="replace")
 
 
 @contextlib.contextmanager

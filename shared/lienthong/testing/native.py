@@ -22,12 +22,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lienthong.testing.processes import Process
+    from lienthong.trust.development_connections import ConnectionAuthority
 
 __all__ = [
     "BROKER_CONF",
+    "BROKER_TLS_CONF",
     "ERLANG_ARGUMENTS",
     "LEDGER_CONF",
     "Package",
+    "broker_places",
     "install_missing",
     "native_broker",
     "native_ledger",
@@ -35,6 +38,8 @@ __all__ = [
 
 BROKER_CONF = Path(__file__).with_name("rabbitmq.conf")
 """``deploy/rabbitmq/rabbitmq.conf``."""
+BROKER_TLS_CONF = Path(__file__).with_name("rabbitmq-tls.conf")
+"""``deploy/rabbitmq/tls.conf``."""
 LEDGER_CONF = Path(__file__).with_name("postgresql.conf")
 """``deploy/postgres/postgresql.conf``."""
 
@@ -61,8 +66,12 @@ def install_missing(*packages: Package) -> None:
 
 
 @contextmanager
-def native_broker(folder: Path) -> Iterator[Server[BrokerAddress]]:
+def native_broker(folder: Path, authority: ConnectionAuthority | None = None) -> Iterator[Server[BrokerAddress]]:
     """Start a RabbitMQ node with the management API under `folder`; it is not ready yet when the block begins.
+
+    Args:
+        folder: where it keeps its files.
+        authority: whose certificates it takes; it then speaks AMQP over TLS only, and its address names no user.
 
     Raises:
         MisconfiguredError: RabbitMQ is neither installed nor can be installed.
@@ -79,7 +88,7 @@ def native_broker(folder: Path) -> Iterator[Server[BrokerAddress]]:
     ):
         environment = _broker_environment(home, distribution, epmd)
         environment |= {"RABBITMQ_DEFAULT_USER": user, "RABBITMQ_DEFAULT_PASS": password}
-        _write_broker_files(home, amqp, management)
+        _write_broker_files(home, amqp, management, authority)
         # Without this one the node would start a shared one that outlives it.
         daemon = family.start(
             [_epmd(programs), "-port", str(epmd), "-address", "127.0.0.1"],
@@ -90,9 +99,10 @@ def native_broker(folder: Path) -> Iterator[Server[BrokerAddress]]:
         # The script itself, not Debian's /usr/sbin/rabbitmq-server, which insists on the user "rabbitmq".
         node = family.start([str(programs / "rabbitmq-server")], log=home / "node.log", environment=environment)
         address = BrokerAddress(
-            f"amqp://{user}:{password}@127.0.0.1:{amqp}", f"http://{user}:{password}@127.0.0.1:{management}"
+            f"amqp://{user}:{password}@127.0.0.1:{amqp}" if authority is None else f"amqps://127.0.0.1:{amqp}",
+            f"http://{user}:{password}@127.0.0.1:{management}",
         )
-        yield Server(address, "natively", node.failure)
+        yield Server(address, "natively", node.failure, node.log)
 
 
 @contextmanager
@@ -225,16 +235,35 @@ def _broker_environment(home: Path, distribution: int, epmd: int) -> dict[str, s
     }
 
 
-def _write_broker_files(home: Path, amqp: int, management: int) -> None:
-    here = f"""
-listeners.tcp.local = 127.0.0.1:{amqp}
-management.tcp.ip = 127.0.0.1
-management.tcp.port = {management}
-"""
-    (home / "rabbitmq.conf").write_text(BROKER_CONF.read_text(encoding="utf-8") + here, encoding="utf-8")
-    (home / "enabled_plugins").write_text("[rabbitmq_management].\n", encoding="ascii")
+def _write_broker_files(home: Path, amqp: int, management: int, authority: ConnectionAuthority | None) -> None:
+    files = [BROKER_CONF.read_text(encoding="utf-8")]
+    plugins = ["rabbitmq_management"]
+    if authority is None:
+        files.append(f"listeners.tcp.local = 127.0.0.1:{amqp}\n")
+    else:
+        broker = authority.broker("127.0.0.1", "localhost")
+        files.append(BROKER_TLS_CONF.read_text(encoding="utf-8"))
+        files.append(broker_places(f"127.0.0.1:{amqp}", f"{authority.certificate_file}", f"{broker}"))
+        plugins.append("rabbitmq_auth_mechanism_ssl")
+    files.append(f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n")
+    (home / "rabbitmq.conf").write_text("\n".join(files), encoding="utf-8")
+    (home / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n", encoding="ascii")
     (home / "env.conf").touch()
     _owned_file(home / ".erlang.cookie", secrets.token_hex(16), None)
+
+
+def broker_places(listener: str, authority: str, broker: str) -> str:
+    """Return the lines of ``rabbitmq.conf`` that `BROKER_TLS_CONF` leaves to each place.
+
+    Args:
+        listener: address and port, or the port alone.
+        authority: file of the authority whose certificates are taken.
+        broker: the broker's certificate and key, without ``.pem`` and ``.key``.
+    """
+    return (
+        f"listeners.ssl.default = {listener}\nssl_options.cacertfile = {authority}\n"
+        f"ssl_options.certfile = {broker}.pem\nssl_options.keyfile = {broker}.key\n"
+    )
 
 
 def _await_port(port: int, process: Process) -> None:

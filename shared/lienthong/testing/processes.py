@@ -57,7 +57,11 @@ class Process:
 
     def log_tail(self) -> str:
         """Return the last lines of its log."""
-        return self._log.read_text(encoding="utf-8", errors="replace")[-LOG_TAIL_CHARACTERS:].strip()
+        return self.log()[-LOG_TAIL_CHARACTERS:].strip()
+
+    def log(self) -> str:
+        """Return all of its log."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
 
     def stop(self, with_signal: signal.Signals) -> None:
         """Send it a signal and wait until it has ended; kill it when that takes longer than `STOP_SECONDS`."""

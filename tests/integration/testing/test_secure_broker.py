@@ -1,0 +1,60 @@
+"""The broker with mutual TLS that tests borrow."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from typing import TYPE_CHECKING, Literal
+
+import aiormq
+import pytest
+from yarl import URL
+
+from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
+from lienthong.bus.connection import Bus
+from lienthong.bus.messages import Outgoing
+from lienthong.errors import MisconfiguredError
+from lienthong.testing.secure_broker import running_secure_broker
+from lienthong.topology.names import SUBMISSION, SubmissionKey
+from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lienthong.testing.secure_broker import SecureBroker
+
+CODE = "H23"
+
+
+@pytest.mark.parametrize("kind", ["native", "docker"])
+def test_a_certificate_is_the_only_way_in(tmp_path: Path, kind: Literal["native", "docker"]) -> None:
+    """Natively as in Docker: the certificate's name is the user, its user_id is taken, and no password is asked for."""
+    running = running_secure_broker(tmp_path, kind=kind)
+    try:
+        broker = running.__enter__()
+    except MisconfiguredError as reason:
+        pytest.skip(str(reason))
+    try:
+        asyncio.run(_enter(broker))
+    finally:
+        running.__exit__(None, None, None)
+
+
+async def _enter(broker: SecureBroker) -> None:
+    vhost = f"test-{uuid.uuid4().hex}"
+    async with BrokerAdmin(broker.management_url) as admin:
+        await admin.create_vhost(vhost)
+        await admin.put_user("operator", None)
+        await admin.set_permissions(vhost, "operator", FULL_PERMISSIONS)
+        await admin.put_user(CODE, "a password")
+        await admin.set_permissions(vhost, CODE, agency_permissions(CODE))
+        async with Bus(broker.url("operator", vhost), name="test") as bus:
+            await bus.declare(exchange_plan() + agency_plan(CODE))
+        url = broker.url(CODE, vhost)
+        async with Bus(url, name="test") as bus:
+            message = Outgoing(SUBMISSION, SubmissionKey.DOCUMENT, str(uuid.uuid4()), b"x", user_id=CODE)
+            assert await bus.publish_many([message]) == [None]
+        without = {name: value for name, value in URL(url).query.items() if name != "auth"}
+        with pytest.raises(aiormq.AuthenticationError):
+            await aiormq.connect(str(URL(url).with_query(without).with_password("a password")))
+        assert f"user '{CODE}' authenticated and granted access to vhost '{vhost}'" in broker.log()
