@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lienthong_cli import agency, deadletter, demo, edxml, ledger, signature, topology, trust
+from lienthong_cli import access, agency, deadletter, demo, edxml, ledger, signature, topology, trust
 
 __all__ = ["app", "main"]
 
@@ -14,6 +14,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+access.add_commands(agency.app)
 app.add_typer(agency.app, name="agency")
 app.add_typer(deadletter.app, name="deadletter")
 app.add_typer(demo.app, name="demo")

@@ -11,6 +11,7 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 __all__ = [
+    "AccessSettings",
     "BrokerSettings",
     "LedgerSettings",
     "PayloadSettings",
@@ -18,6 +19,18 @@ __all__ = [
     "SignatureSettings",
     "TrustSettings",
 ]
+
+
+class AccessSettings(BaseSettings):
+    """How agencies get in."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_ACCESS_", frozen=True)
+
+    passwords: bool = Field(
+        False, description="whether an agency may log in with a password, for development; else by certificate only"
+    )
+    connections: int = Field(20, ge=3, description="most connections of one agency; the SDK needs three")
+    channels: int = Field(100, ge=3, description="most channels of one agency")
 
 
 class BrokerSettings(BaseSettings):

@@ -7,22 +7,31 @@ from __future__ import annotations
 
 import http
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit
 
 import aiohttp
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
 from yarl import URL
 
 from lienthong.bus.link import describe
 from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
-from lienthong.topology.plan import Permissions
+from lienthong.topology.plan import Permissions, TopicPermissions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from types import TracebackType
 
-__all__ = ["FULL_PERMISSIONS", "BrokerAdmin", "BrokerOverview", "UserLimit"]
+__all__ = [
+    "FULL_PERMISSIONS",
+    "BrokerAdmin",
+    "BrokerOverview",
+    "FoundBinding",
+    "FoundExchange",
+    "FoundQueue",
+    "FoundUser",
+    "UserLimit",
+]
 
 FULL_PERMISSIONS = Permissions(configure=".*", write=".*", read=".*")
 REQUEST_SECONDS = 30.0
@@ -39,6 +48,76 @@ class BrokerOverview(BaseModel):
     node: str = ""
 
 
+class FoundExchange(BaseModel):
+    """An exchange there is."""
+
+    name: str
+    type: str
+    durable: bool
+
+
+class FoundQueue(BaseModel):
+    """A queue there is."""
+
+    name: str
+    durable: bool
+    arguments: dict[str, Any] = {}
+
+
+class FoundBinding(BaseModel):
+    """A binding there is, to a queue or to an exchange."""
+
+    source: str
+    destination: str
+    destination_type: Literal["queue", "exchange"]
+    routing_key: str
+    arguments: dict[str, Any] = {}
+    properties_key: str
+
+
+class FoundUser(BaseModel):
+    """A user there is.
+
+    Attributes:
+        tags: RabbitMQ's tags; whoever has one is an operator of the broker.
+        password_hash: empty when it can log in by a certificate only.
+    """
+
+    name: str
+    tags: tuple[str, ...] = ()
+    password_hash: str = Field("", repr=False)
+    hashing_algorithm: str = ""
+
+    @field_validator("tags", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        # 3.8 and older say it in one text.
+        return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
+
+
+class _Granted(BaseModel):
+    user: str
+    configure: str
+    write: str
+    read: str
+
+
+class _TopicGranted(BaseModel):
+    user: str
+    exchange: str
+    write: str
+    read: str
+
+
+class _Limits(BaseModel):
+    user: str
+    value: dict[str, int]
+
+
+class _Connection(BaseModel):
+    name: str
+
+
 class _QueueDepth(BaseModel):
     name: str
     messages: int = Field(0, description="absent until the queue's first tick")
@@ -52,6 +131,14 @@ class _Membership(BaseModel):
 _ModelT = TypeVar("_ModelT")
 _QUEUE_DEPTHS = TypeAdapter(list[_QueueDepth])
 _MEMBERSHIPS = TypeAdapter(list[_Membership])
+_EXCHANGES = TypeAdapter(list[FoundExchange])
+_QUEUES = TypeAdapter(list[FoundQueue])
+_BINDINGS = TypeAdapter(list[FoundBinding])
+_USERS = TypeAdapter(list[FoundUser])
+_GRANTED = TypeAdapter(list[_Granted])
+_TOPIC_GRANTED = TypeAdapter(list[_TopicGranted])
+_LIMITS = TypeAdapter(list[_Limits])
+_CONNECTIONS = TypeAdapter(list[_Connection])
 
 
 class BrokerAdmin:
@@ -99,6 +186,11 @@ class BrokerAdmin:
         await self.set_permissions(name, self.user, FULL_PERMISSIONS)
         return status == http.HTTPStatus.CREATED
 
+    async def has_vhost(self, name: str) -> bool:
+        """Tell whether a virtual host is there."""
+        status, _ = await self._request("GET", "vhosts", name, absent_is_fine=True)
+        return status != http.HTTPStatus.NOT_FOUND
+
     async def delete_vhost(self, name: str) -> None:
         """Delete a virtual host with everything in it; connections to it are closed by the broker."""
         await self._request("DELETE", "vhosts", name, absent_is_fine=True)
@@ -113,6 +205,16 @@ class BrokerAdmin:
         """
         secret = {"password_hash": ""} if password is None else {"password": password}
         await self._request("PUT", "users", name, json={**secret, "tags": tags})
+
+    async def clear_tags(self, user: FoundUser) -> None:
+        """Take RabbitMQ's tags from a user, who keeps its password."""
+        body = {"password_hash": user.password_hash, "hashing_algorithm": user.hashing_algorithm, "tags": ""}
+        await self._request("PUT", "users", user.name, json=body)
+
+    async def users(self) -> dict[str, FoundUser]:
+        """Return all users of the broker by name."""
+        _, body = await self._request("GET", "users")
+        return {user.name: user for user in _parsed(_USERS, body)}
 
     async def delete_user(self, name: str) -> None:
         """Delete a user and close its connections, which some versions would leave open."""
@@ -140,6 +242,30 @@ class BrokerAdmin:
         """Take all permissions in a virtual host from a user, which then cannot enter it."""
         await self._request("DELETE", "permissions", vhost, user, absent_is_fine=True)
 
+    async def all_permissions(self, vhost: str) -> dict[str, Permissions]:
+        """Return for each user that may enter a virtual host what it may do there."""
+        _, body = await self._request("GET", "vhosts", vhost, "permissions")
+        return {one.user: Permissions(one.configure, one.write, one.read) for one in _parsed(_GRANTED, body)}
+
+    async def all_topic_permissions(self, vhost: str) -> dict[str, frozenset[TopicPermissions]]:
+        """Return for each user with restricted routing keys in a virtual host its restrictions."""
+        _, body = await self._request("GET", "vhosts", vhost, "topic-permissions")
+        found: dict[str, frozenset[TopicPermissions]] = {}
+        for one in _parsed(_TOPIC_GRANTED, body):
+            found[one.user] = found.get(one.user, frozenset()) | {TopicPermissions(one.exchange, one.write, one.read)}
+        return found
+
+    async def set_topic_permissions(self, vhost: str, user: str, permissions: Iterable[TopicPermissions]) -> None:
+        """Restrict a user's routing keys on these topic exchanges, and on no others."""
+        await self._request("DELETE", "topic-permissions", vhost, user, absent_is_fine=True)
+        for one in permissions:
+            await self._request("PUT", "topic-permissions", vhost, user, json=asdict(one))
+
+    async def all_user_limits(self) -> dict[str, dict[str, int]]:
+        """Return for each user with limits its limits."""
+        _, body = await self._request("GET", "user-limits")
+        return {one.user: one.value for one in _parsed(_LIMITS, body)}
+
     async def set_user_limits(self, user: str, limits: Mapping[UserLimit, int]) -> None:
         """Limit how many connections and channels a user may have; -1 is no limit."""
         for limit, value in limits.items():
@@ -148,6 +274,32 @@ class BrokerAdmin:
     async def close_user_connections(self, user: str) -> None:
         """Close all connections of a user, who may connect again at once unless deleted or without permissions."""
         await self._request("DELETE", "connections", "username", user, absent_is_fine=True)
+
+    async def connections_of(self, user: str) -> list[str]:
+        """Return the names of the connections a user has now."""
+        status, body = await self._request("GET", "connections", "username", user, absent_is_fine=True)
+        return [] if status == http.HTTPStatus.NOT_FOUND else [one.name for one in _parsed(_CONNECTIONS, body)]
+
+    async def exchanges(self, vhost: str) -> list[FoundExchange]:
+        """Return the exchanges of a virtual host, RabbitMQ's own included."""
+        _, body = await self._request("GET", "exchanges", vhost, query="disable_stats=true")
+        return _parsed(_EXCHANGES, body)
+
+    async def queues(self, vhost: str) -> list[FoundQueue]:
+        """Return the queues of a virtual host."""
+        _, body = await self._request("GET", "queues", vhost, query="disable_stats=true")
+        return _parsed(_QUEUES, body)
+
+    async def bindings(self, vhost: str) -> list[FoundBinding]:
+        """Return the bindings of a virtual host, those of the default exchange included."""
+        _, body = await self._request("GET", "bindings", vhost)
+        return _parsed(_BINDINGS, body)
+
+    async def delete_binding(self, vhost: str, binding: FoundBinding) -> None:
+        """Delete a binding; nothing happens to messages that came over it."""
+        kind, key = binding.destination_type[0], binding.properties_key
+        place = (vhost, "e", binding.source, kind, binding.destination, key)
+        await self._request("DELETE", "bindings", *place, absent_is_fine=True)
 
     async def queue_depths(self, vhost: str) -> dict[str, int]:
         """Return the number of messages in each queue of a virtual host, ready and unacknowledged.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from lienthong.errors import MisconfiguredError, Unavailable
+from lienthong.ledger.access import AccessUnit
 from lienthong.ledger.directory import Directory, read_directory, register
 from lienthong.ledger.unit import Unit
 
@@ -118,6 +119,19 @@ class Ledger:
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
                 self._directory = await read_directory(connection, self._directory)
                 yield Unit(connection, self._directory)
+
+    @asynccontextmanager
+    async def access(self) -> AsyncIterator[AccessUnit]:
+        """Open a transaction for an operator's decision; it needs the rights of the ledger's owner.
+
+        Raises:
+            Unavailable: the ledger could not be reached, now or at the commit.
+        """
+        with translated():
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
+                unit = AccessUnit(connection, await read_directory(connection, self._directory))
+                await unit.begin()
+                yield unit
 
     async def register(self, agencies: Sequence[AgencyRow]) -> None:
         """Add agencies to the directory or change them, parents before their children."""

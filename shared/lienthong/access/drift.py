@@ -1,0 +1,252 @@
+"""Where the broker differs from what the ledger and the plan say, and what of it can be mended without loss.
+
+Users with one of RabbitMQ's tags are the broker's own operators, and not looked at.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from lienthong.access.broker import limits
+from lienthong.topology.plan import (
+    Binding,
+    Plan,
+    Queue,
+    agency_permissions,
+    agency_plan,
+    agency_topic_permissions,
+    exchange_plan,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from lienthong.bus.admin import BrokerAdmin, FoundBinding, FoundExchange, FoundQueue, FoundUser
+    from lienthong.ledger.access import Participant
+    from lienthong.settings import AccessSettings
+    from lienthong.topology.plan import Permissions, TopicPermissions
+
+__all__ = ["Difference", "Found", "Wanted", "differences", "find"]
+
+DEFAULT_EXCHANGE = ""
+RABBITMQS_OWN = "amq."
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing on the broker that is not as it should be.
+
+    Attributes:
+        kind: missing, extra (nobody planned it) or wrong.
+        thing: what it is.
+        name: which one.
+        detail: in what it differs, in field's terms; empty when the kind says everything.
+        declare: what declaring would mend it.
+        unbind: the binding whose deletion would mend it.
+        user: whose rights have to be set anew, or taken away, to mend it.
+        remedy: what an operator has to do, in Vietnamese and English, where no command of ours mends it.
+    """
+
+    kind: Literal["missing", "extra", "wrong"]
+    thing: Literal["exchange", "queue", "binding", "user", "password", "tags", "permissions", "topic", "limits"]
+    name: str
+    detail: str = ""
+    declare: Plan = Plan()  # noqa: RUF009 - frozen
+    unbind: FoundBinding | None = None
+    user: str | None = None
+    remedy: str = ""
+
+    def __str__(self) -> str:
+        """Say it on one line."""
+        kind = {"missing": "thiếu / missing", "extra": "thừa / extra", "wrong": "sai / wrong"}[self.kind]
+        return f"{kind} {self.thing} {self.name}{f' ({self.detail})' if self.detail else ''}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What shall be.
+
+    Attributes:
+        participants: the directory, by canonical code.
+        workers: the user of the broker that the workers log in as; whoever was given less on purpose keeps less.
+        administrator: the user of the management API.
+        settings: how agencies get in.
+    """
+
+    participants: Mapping[str, Participant]
+    workers: str
+    administrator: str
+    settings: AccessSettings
+
+    @property
+    def connected(self) -> tuple[Participant, ...]:
+        """The agencies that may be on the broker."""
+        return tuple(one for one in self.participants.values() if one.connected)
+
+    @property
+    def plan(self) -> Plan:
+        """Exchanges, queues and bindings that have to be there."""
+        return sum((agency_plan(one.code) for one in self.connected), start=exchange_plan())
+
+    @property
+    def tolerated(self) -> Plan:
+        """What may be there as well: an agency that is not connected now keeps the queues it had."""
+        return sum((agency_plan(one.code) for one in self.participants.values()), start=Plan())
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is on the broker, in one virtual host; users are the whole broker's."""
+
+    exchanges: tuple[FoundExchange, ...]
+    queues: tuple[FoundQueue, ...]
+    bindings: tuple[FoundBinding, ...]
+    users: Mapping[str, FoundUser]
+    permissions: Mapping[str, Permissions]
+    topic_permissions: Mapping[str, frozenset[TopicPermissions]]
+    limits: Mapping[str, Mapping[str, int]]
+
+
+async def find(admin: BrokerAdmin, vhost: str) -> Found:
+    """Read what is on the broker.
+
+    Raises:
+        MisconfiguredError: there is no such virtual host, or we are no administrator.
+        Unavailable: the management API does not answer.
+    """
+    return Found(
+        exchanges=tuple(await admin.exchanges(vhost)),
+        queues=tuple(await admin.queues(vhost)),
+        bindings=tuple(await admin.bindings(vhost)),
+        users=await admin.users(),
+        permissions=await admin.all_permissions(vhost),
+        topic_permissions=await admin.all_topic_permissions(vhost),
+        limits=await admin.all_user_limits(),
+    )
+
+
+def differences(wanted: Wanted, found: Found) -> list[Difference]:
+    """Return everything in which the broker differs, in the order in which it is mended; pure."""
+    return [
+        *_workers(wanted, found),
+        *_exchanges(wanted, found),
+        *_queues(wanted, found),
+        *_bindings(wanted, found),
+        *(difference for agency in wanted.connected for difference in _rights(agency, wanted.settings, found)),
+        *_strangers(wanted, found),
+    ]
+
+
+def _workers(wanted: Wanted, found: Found) -> Iterator[Difference]:
+    if wanted.workers not in found.users:
+        yield Difference("missing", "user", wanted.workers, user=wanted.workers)
+    if wanted.workers not in found.permissions:
+        yield Difference("missing", "permissions", wanted.workers, user=wanted.workers)
+
+
+def _exchanges(wanted: Wanted, found: Found) -> Iterator[Difference]:
+    there = {one.name: one for one in found.exchanges}
+    for exchange in wanted.plan.exchanges:
+        other = there.pop(exchange.name, None)
+        if other is None:
+            yield Difference("missing", "exchange", exchange.name, exchange.type, declare=Plan(exchanges=(exchange,)))
+        elif (other.type, other.durable) != (exchange.type, True):
+            is_now = f"{other.type}, durable={other.durable}; planned: {exchange.type}, durable=True"
+            remedy = _by_hand(f"rabbitmqadmin delete exchange name={exchange.name}", "lienthong topology apply")
+            yield Difference("wrong", "exchange", exchange.name, is_now, remedy=remedy)
+    for name, other in there.items():
+        if name != DEFAULT_EXCHANGE and not name.startswith(RABBITMQS_OWN):
+            remedy = _by_hand(f"rabbitmqadmin delete exchange name={name}")
+            yield Difference("extra", "exchange", name, other.type, remedy=remedy)
+
+
+def _queues(wanted: Wanted, found: Found) -> Iterator[Difference]:
+    there = {one.name: one for one in found.queues}
+    tolerated = {queue.name: queue for queue in wanted.tolerated.queues}
+    for queue in wanted.plan.queues:
+        if queue.name not in there:
+            yield Difference("missing", "queue", queue.name, declare=Plan(queues=(queue,)))
+    planned: dict[str, Queue] = tolerated | {queue.name: queue for queue in wanted.plan.queues}
+    for name, other in there.items():
+        if name not in planned:
+            # The broker cannot delete a quorum queue only if it is empty.
+            remedy = _by_hand(f"rabbitmqctl delete_queue {name}", vi="xem còn tin không", en="see what is in it")
+            yield Difference("extra", "queue", name, remedy=remedy)
+            continue
+        arguments = dict(planned[name].arguments)
+        if other.arguments != arguments or not other.durable:
+            keys = sorted(other.arguments.keys() | arguments.keys())
+            differing = "; ".join(
+                f"{key}={other.arguments.get(key)}, planned: {arguments.get(key)}"
+                for key in keys
+                if other.arguments.get(key) != arguments.get(key)
+            )
+            remedy = _by_hand(
+                f"rabbitmqctl delete_queue {name}", "lienthong topology apply", vi="lấy hết tin ra", en="empty it"
+            )
+            yield Difference("wrong", "queue", name, differing or "not durable", remedy=remedy)
+
+
+def _bindings(wanted: Wanted, found: Found) -> Iterator[Difference]:
+    planned, tolerated = dict.fromkeys(wanted.plan.bindings), set(wanted.tolerated.bindings)
+    ours = {exchange.name for exchange in wanted.plan.exchanges}
+    queues = {queue.name for queue in (*wanted.plan.queues, *wanted.tolerated.queues)}
+    there = set()
+    for one in found.bindings:
+        binding = Binding(one.source, one.destination, one.routing_key)
+        plain = one.destination_type == "queue" and not one.arguments
+        if plain and (binding in planned or binding in tolerated):
+            there.add(binding)
+        elif one.source != DEFAULT_EXCHANGE and (one.source in ours or one.destination in queues):
+            yield Difference("extra", "binding", _named(binding), unbind=one)
+    for binding in planned:
+        if binding not in there:
+            yield Difference("missing", "binding", _named(binding), declare=Plan(bindings=(binding,)))
+
+
+def _rights(agency: Participant, settings: AccessSettings, found: Found) -> Iterator[Difference]:
+    code, user = agency.code, found.users.get(agency.code)
+    if agency.login == "password" and not settings.passwords:
+        remedy = _by_hand(f"lienthong agency rotate-credential {code} --certificate-only")
+        yield Difference("wrong", "password", code, "LIENTHONG_ACCESS_PASSWORDS=false", remedy=remedy)
+    if user is None:
+        if agency.login == "certificate":
+            yield Difference("missing", "user", code, user=code)
+        else:
+            command = "add" if agency.login is None else "rotate-credential"
+            yield Difference("missing", "user", code, remedy=_by_hand(f"lienthong agency {command} {code}"))
+        return
+    if agency.login == "certificate" and user.password_hash:
+        yield Difference("wrong", "password", code, "has one; planned: certificate only", user=code)
+    if user.tags:
+        yield Difference("wrong", "tags", code, f"{', '.join(user.tags)}; planned: none", user=code)
+    granted, planned = found.permissions.get(code), agency_permissions(code)
+    if granted is None:
+        yield Difference("missing", "permissions", code, user=code)
+    elif granted != planned:
+        yield Difference("wrong", "permissions", code, f"{granted}; planned: {planned}", user=code)
+    topic = found.topic_permissions.get(code, frozenset())
+    if topic != frozenset(agency_topic_permissions()):
+        shown = ", ".join(sorted(map(str, topic))) or "none"
+        yield Difference("wrong", "topic", code, f"{shown}; planned: {agency_topic_permissions()}", user=code)
+    if (limited := dict(found.limits.get(code, {}))) != dict(limits(settings)):
+        yield Difference("wrong", "limits", code, f"{limited}; planned: {dict(limits(settings))}", user=code)
+
+
+def _strangers(wanted: Wanted, found: Found) -> Iterator[Difference]:
+    connected = {agency.code for agency in wanted.connected}
+    for name in sorted(found.permissions.keys() - connected - {wanted.workers, wanted.administrator}):
+        if agency := wanted.participants.get(name):
+            yield Difference("extra", "permissions", name, agency.stage, user=name)
+        elif not found.users[name].tags:
+            remedy = _by_hand(f"rabbitmqctl clear_permissions {name}", vi="không phải cơ quan", en="no agency")
+            yield Difference("extra", "user", name, remedy=remedy)
+
+
+def _named(binding: Binding) -> str:
+    return f"{binding.exchange} -> {binding.queue}: {binding.key}".rstrip(": ")
+
+
+def _by_hand(*commands: str, vi: str = "làm bằng tay", en: str = "by hand") -> str:
+    return f"{vi} / {en}: {' && '.join(commands)}"

@@ -1,0 +1,10 @@
+-- Who may come in, and the history of that.
+
+-- name: select_participants
+select code, name, kind, stage, parent, supervised, login, suspended_from from agency order by code
+
+-- name: set_access
+update agency set stage = $2, login = $3, suspended_from = $4 where code = $1
+
+-- name: insert_access_entry
+insert into entry (kind, agency, facts) values ($1, $2, $3::jsonb)

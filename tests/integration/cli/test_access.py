@@ -1,0 +1,71 @@
+"""The operator's commands of `lienthong agency`, as they are typed."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import aiormq
+import asyncpg
+from tests.integration.cli.test_topology import lienthong
+
+if TYPE_CHECKING:
+    from lienthong.bus.admin import BrokerAdmin
+    from lienthong.testing.servers import Servers
+
+
+async def test_an_agency_is_let_in_shut_out_and_let_in_again(
+    servers: Servers, broker_admin: BrokerAdmin, vhost: str, database: str
+) -> None:
+    """Each command says what is so now, in both languages; the history has who decided it and why; no password."""
+    code = f"H23.{uuid.uuid4().hex[:6].upper()}"
+    settings = {
+        "LIENTHONG_BROKER_URL": vhost,
+        "LIENTHONG_BROKER_MANAGEMENT_URL": servers.management_url,
+        "LIENTHONG_LEDGER_URL": database,
+        "LIENTHONG_OPERATOR": "lan@phòng-vận-hành",
+    }
+    try:
+        refused = lienthong("agency", "add", code, "--name=Sở", "--password", **settings)
+        assert refused.returncode == 3
+        assert "LIENTHONG_ACCESS_PASSWORDS=true" in refused.stderr
+        settings["LIENTHONG_ACCESS_PASSWORDS"] = "true"
+        added = lienthong("agency", "add", code, "--name=Sở", "--password", **settings)
+        assert added.returncode == 0, added.stderr
+        password = re.findall("shown this once: (.+)", added.stdout)[0]
+        place = urlsplit(vhost)
+        url = place._replace(netloc=f"{code}:{password}@{place.hostname}:{place.port}").geturl()
+        await (await aiormq.connect(url)).close()
+        again = lienthong("agency", "add", code, **settings)
+        assert "the ledger said so already" in again.stdout
+        assert "shown this once" not in again.stdout
+        suspended = lienthong("agency", "suspend", code, "--reason=khóa bị lộ", **settings)
+        assert "đã bị đình chỉ, mọi kết nối đã đóng / is suspended" in suspended.stdout
+        assert lienthong("agency", "add", code, **settings).returncode == 1
+        assert "is resumed; official" in lienthong("agency", "resume", code, **settings).stdout
+        rotated = lienthong("agency", "rotate-credential", code, "--certificate-only", **settings)
+        assert "official, chứng thư / certificate" in rotated.stdout
+        assert "revoke the old certificate" in rotated.stderr
+        history = await entries(database, code)
+        assert [kind for kind, _ in history] == [
+            "AgencyAdmitted",
+            "AgencySuspended",
+            "AgencyResumed",
+            "CredentialRotated",
+        ]
+        assert {facts["by"] for _, facts in history} == {"lan@phòng-vận-hành"}
+        assert history[1][1]["reason"] == "khóa bị lộ"
+        assert password not in str(history)
+    finally:
+        await broker_admin.delete_user(code)
+
+
+async def entries(database: str, code: str) -> list[tuple[str, dict[str, str]]]:
+    """Return the history of an agency, oldest first."""
+    connection = await asyncpg.connect(database)
+    rows = await connection.fetch("select kind, facts from entry where agency = $1 order by entry", code)
+    await connection.close()
+    return [(row["kind"], json.loads(row["facts"])) for row in rows]
