@@ -4,42 +4,66 @@ from __future__ import annotations
 
 import asyncio
 import json
-from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import lienthong
-from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
-from lienthong.bus.connection import Bus
-from lienthong.errors import MisconfiguredError
-from lienthong.settings import BrokerSettings
+from lienthong.access.broker import Place, place_of
+from lienthong.access.drift import Difference, Wanted, differences, find
+from lienthong.access.mend import mend
+from lienthong.bus.admin import BrokerAdmin
+from lienthong.settings import AccessSettings, BrokerSettings
 from lienthong.topology.asyncapi import asyncapi
 from lienthong.topology.plan import exchange_plan
-from lienthong_cli.endings import explained
+from lienthong_cli.access import Operator, opened_ledger, operator_name
+from lienthong_cli.endings import REFUSED, explained
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Cấu hình hàng đợi trên RabbitMQ / the exchanges and queues on RabbitMQ.", no_args_is_help=True)
 
 
-@app.command("apply")
-def apply_plan() -> None:
-    """Tạo những gì còn thiếu, không xoá gì / create what is missing, delete nothing.
+@app.command("plan")
+def show_drift() -> None:
+    """So trục với sổ cái, không sửa gì / show where the broker differs from plan and ledger, changing nothing.
 
-    LIENTHONG_BROKER_URL names the virtual host, LIENTHONG_BROKER_MANAGEMENT_URL an administrator.
+    Exit status: 0 when it does not, 1 when it does.
     """
     with explained():
-        vhost, created = asyncio.run(_apply(BrokerSettings()))
+        drift = asyncio.run(_drift(BrokerSettings()))
+    if drift is None:
+        typer.echo("chưa có virtual host / the virtual host is missing")
+        raise typer.Exit(REFUSED)
+    for difference in drift:
+        _say(difference)
+    if drift:
+        raise typer.Exit(REFUSED)
+    typer.echo("RabbitMQ đúng với sổ cái / the broker agrees with plan and ledger")
+
+
+@app.command("apply")
+def apply_plan(operator: Operator = "") -> None:
+    """Sửa những gì khác mà không mất gì, không xoá hàng đợi / mend what differs, losing nothing, deleting no queue.
+
+    LIENTHONG_BROKER_URL names the virtual host and the workers' user, LIENTHONG_BROKER_MANAGEMENT_URL an
+    administrator, LIENTHONG_LEDGER_URL the ledger, whose directory says which agencies there are. Exit status: 1 when
+    something was left alone.
+    """
+    with explained():
+        vhost, created, mended, left = asyncio.run(_apply(BrokerSettings(), by=operator or operator_name()))
+    for difference in mended:
+        _say(difference, "đã sửa / mended: ")
+    for difference in left:
+        _say(difference, "để nguyên / left alone: ")
     plan = exchange_plan()
-    Console().print(
+    typer.echo(
         f"{'đã tạo / created' if created else 'đã có / was there'}: {vhost}; "
-        f"{len(plan.exchanges)} exchanges, {len(plan.queues)} queues, {len(plan.bindings)} bindings",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
+        f"{len(plan.exchanges)} exchanges, {len(plan.queues)} queues, {len(plan.bindings)} bindings"
     )
+    if left:
+        raise typer.Exit(REFUSED)
 
 
 @app.command()
@@ -59,33 +83,40 @@ def show() -> None:
     console.print(queues)
 
 
-async def _apply(settings: BrokerSettings) -> tuple[str, bool]:
-    """Return the virtual host's name and whether it is new."""
-    urls = settings.url.get_secret_value()
-    vhost, user = _vhost_and_user(urls)
+async def _drift(settings: BrokerSettings) -> list[Difference] | None:
+    """Return what differs; None when there is not even the virtual host."""
+    place = place_of(settings.url.get_secret_value())
     async with BrokerAdmin(settings.management_url.get_secret_value()) as admin:
-        created = await admin.create_vhost(vhost)
-        # Whoever was given less on purpose keeps less.
-        if await admin.permissions(vhost, user) is None:
-            await admin.set_permissions(vhost, user, FULL_PERMISSIONS)
-    async with Bus(urls, name="lienthong topology apply", heartbeat_seconds=settings.heartbeat_seconds) as bus:
-        await bus.declare(exchange_plan())
-    return vhost, created
+        if not await admin.has_vhost(place.vhost):
+            return None
+        return differences(await _wanted(admin, place), await find(admin, place.vhost))
 
 
-def _vhost_and_user(urls: str) -> tuple[str, str]:
-    """Return what all addresses of the broker have in common.
+async def _apply(settings: BrokerSettings, *, by: str) -> tuple[str, bool, list[Difference], list[Difference]]:
+    """Return the virtual host's name, whether it is new, what was mended, and what was not."""
+    urls = settings.url.get_secret_value()
+    place = place_of(urls)
+    async with BrokerAdmin(settings.management_url.get_secret_value()) as admin:
+        wanted = await _wanted(admin, place)
+        created = await admin.create_vhost(place.vhost)
+        found = differences(wanted, await find(admin, place.vhost))
+        mended = await mend(found, wanted, admin=admin, urls=urls, place=place)
+    if mended:
+        async with opened_ledger() as ledger, ledger.access() as unit:
+            await unit.note("TopologyRepaired", None, {"by": by, "mended": list(map(str, mended))})
+    return place.vhost, created, mended, [one for one in found if one not in mended]
 
-    Raises:
-        MisconfiguredError: they differ in it.
-    """
-    found = {
-        (unquote(place.path.removeprefix("/")) or "/", unquote(place.username or "guest"))
-        for place in map(urlsplit, filter(None, map(str.strip, urls.split(","))))
-    }
-    if len(found) != 1:
-        raise MisconfiguredError("LIENTHONG_BROKER_URL: all addresses need the same virtual host and user")
-    return found.pop()
+
+async def _wanted(admin: BrokerAdmin, place: Place) -> Wanted:
+    async with opened_ledger() as ledger, ledger.access() as unit:
+        participants = await unit.participants()
+    return Wanted(participants, place.user, admin.user, AccessSettings())
+
+
+def _say(difference: Difference, before: str = "") -> None:
+    typer.echo(f"{before}{difference}")
+    if difference.remedy:
+        typer.echo(f"  {difference.remedy}")
 
 
 @app.command("asyncapi")

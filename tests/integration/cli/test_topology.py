@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +10,11 @@ import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import aio_pika
+import asyncpg
+
 from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
+from lienthong.topology.names import Step, dead_queue
 from lienthong.topology.plan import Permissions, exchange_plan
 
 if TYPE_CHECKING:
@@ -27,21 +32,25 @@ def lienthong(*arguments: str, **settings: str) -> subprocess.CompletedProcess[s
     )
 
 
-async def test_apply_makes_everything_and_repeats_harmlessly(servers: Servers, broker_admin: BrokerAdmin) -> None:
-    """One command makes the virtual host with every queue of the plan; again, it changes nothing, nor permissions."""
+async def test_apply_makes_everything_and_repeats_harmlessly(
+    servers: Servers, broker_admin: BrokerAdmin, database: str
+) -> None:
+    """One command makes virtual host, workers' user and the plan's queues; again, it changes nothing, nor rights."""
     vhost, user = f"test-{uuid.uuid4().hex}", f"worker-{uuid.uuid4().hex}"
-    await broker_admin.put_user(user, "secret")
     place = urlsplit(servers.broker_url)
     settings = {
         "LIENTHONG_BROKER_URL": f"amqp://{user}:secret@{place.hostname}:{place.port}/{vhost}",
         "LIENTHONG_BROKER_MANAGEMENT_URL": servers.management_url,
+        "LIENTHONG_LEDGER_URL": database,
     }
     try:
+        assert lienthong("topology", "plan", **settings).returncode == 1
         first = lienthong("topology", "apply", **settings)
         assert first.returncode == 0, first.stderr
         assert f"created: {vhost}" in first.stdout
         assert await broker_admin.permissions(vhost, user) == FULL_PERMISSIONS
         assert await broker_admin.queue_depths(vhost) == {queue.name: 0 for queue in exchange_plan().queues}
+        assert lienthong("topology", "plan", **settings).returncode == 0
         fewer = Permissions(
             configure="^(submission|status|delivery|work|dead|quarantine|retry).*", write=".*", read=".*"
         )
@@ -53,6 +62,46 @@ async def test_apply_makes_everything_and_repeats_harmlessly(servers: Servers, b
     finally:
         await broker_admin.delete_vhost(vhost)
         await broker_admin.delete_user(user)
+
+
+async def test_plan_names_what_differs_and_apply_what_it_left(
+    servers: Servers, broker_admin: BrokerAdmin, database: str
+) -> None:
+    """What differs is a line and status 1; what is mended is noted with who did it; what is left alone has a remedy."""
+    vhost = f"test-{uuid.uuid4().hex}"
+    settings = {
+        "LIENTHONG_BROKER_URL": f"{servers.broker_url}/{vhost}",
+        "LIENTHONG_BROKER_MANAGEMENT_URL": servers.management_url,
+        "LIENTHONG_LEDGER_URL": database,
+    }
+    try:
+        assert lienthong("topology", "apply", **settings).returncode == 0
+        async with await aio_pika.connect(f"{servers.broker_url}/{vhost}") as connection:
+            channel = await connection.channel()
+            await channel.queue_delete(dead_queue(Step.ROUTER))
+            await channel.declare_queue("spy", durable=True, arguments={"x-queue-type": "quorum"})
+        found = lienthong("topology", "plan", **settings)
+        assert found.returncode == 1
+        assert f"missing queue {dead_queue(Step.ROUTER)}\n" in found.stdout
+        assert "extra queue spy\n" in found.stdout
+        applied = lienthong("topology", "apply", "--by", "lan", **settings)
+        assert applied.returncode == 1
+        assert f"mended: thiếu / missing queue {dead_queue(Step.ROUTER)}\n" in applied.stdout
+        assert "left alone: thừa / extra queue spy\n" in applied.stdout
+        assert "rabbitmqctl delete_queue spy" in applied.stdout
+        assert dead_queue(Step.ROUTER) in await broker_admin.queue_depths(vhost)
+        assert await last_repair(database) == ("lan", True)
+    finally:
+        await broker_admin.delete_vhost(vhost)
+
+
+async def last_repair(database: str) -> tuple[str, bool]:
+    """Return who mended the broker last, and whether the dead letters' queue was among it."""
+    connection = await asyncpg.connect(database)
+    text = "select facts from entry where kind = 'TopologyRepaired' order by entry desc limit 1"
+    facts = json.loads(await connection.fetchval(text))
+    await connection.close()
+    return facts["by"], any(dead_queue(Step.ROUTER) in one for one in facts["mended"])
 
 
 def test_apply_says_what_to_mend() -> None:
