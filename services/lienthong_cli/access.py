@@ -100,15 +100,15 @@ def resume(code: Code, by: Operator = "") -> None:
 def rotate_credential(code: Code, password: ByPassword = None, by: Operator = "") -> None:
     """Thay thông tin đăng nhập / replace the credential of an agency, and close its connections.
 
-    A new password is printed once. An old certificate has to be revoked by its authority: the broker knows the name in
-    it only.
+    A new password is printed once. An old certificate has to be revoked by its authority, and the broker given its
+    CRL, before: the broker knows the name in it only.
     """
     done = _run(lambda admission: admission.rotate_credential(code, login=_login(password)), by)
     _say(done, "đã thay thông tin đăng nhập, mọi kết nối đã đóng / has a new credential, its connections are closed")
     if done.participant.login == "certificate":
         typer.echo(
-            "đề nghị nơi cấp thu hồi chứng thư cũ; còn hạn thì nó vẫn đăng nhập được / have its authority revoke the "
-            "old certificate: while that is valid it logs in",
+            "chứng thư cũ còn dùng được đến khi RabbitMQ có CRL thu hồi nó / the old certificate logs in until the "
+            "broker has a CRL that revokes it",
             err=True,
         )
 

@@ -54,7 +54,7 @@ from lienthong.topology.names import (
     status_queue,
     work_queue,
 )
-from lienthong.trust import DevelopmentAuthority
+from lienthong.trust import Credential, DevelopmentAuthority
 from lienthong.trust.development_connections import ConnectionAuthority
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ if TYPE_CHECKING:
 
 VHOST = "lienthong"
 ME, OTHER, SUSPENDED, LATER_SUSPENDED = "H01", "H02", "H03", "H04"
-SECONDS = 30.0
+SECONDS = 60.0
 CONNECTIONS = 6
 REFUSED_BY_BROKER = (aiormq.ChannelAccessRefused, aiormq.ChannelPreconditionFailed)
 NO_ENTRY = (aiormq.AMQPError, OSError)
@@ -180,6 +180,12 @@ def _expired(exchange: Exchange) -> str:
     now = datetime.now(UTC)
     authority = ConnectionAuthority(exchange.broker.authority.folder)
     path = authority.client("expired", since=now - timedelta(days=2), until=now - timedelta(days=1))
+    return exchange.url(ME, path)
+
+
+def _revoked(exchange: Exchange) -> str:
+    path = exchange.broker.authority.client("revoked")
+    exchange.broker.authority.revoke(Credential.load(path).certificate)
     return exchange.url(ME, path)
 
 
@@ -344,6 +350,7 @@ ATTEMPTS = (
         NO_ENTRY,
     ),
     Attempt("an expired certificate", connecting(_expired), r"Certificate Expired", NO_ENTRY),
+    Attempt("a revoked certificate", connecting(_revoked), r"Certificate Revoked", NO_ENTRY),
     Attempt("a certificate of another authority", connecting(_of_another_authority), r"Unknown CA", NO_ENTRY),
     Attempt(
         "no certificate",
@@ -366,6 +373,7 @@ ATTEMPTS = (
 )
 
 
+@pytest.mark.timeout(400)  # a broker, five workers and eleven commands are started
 async def test_nothing_forbidden_works_and_all_of_it_is_seen(
     secure_broker: SecureBroker, servers: Servers, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

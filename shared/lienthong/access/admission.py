@@ -166,7 +166,8 @@ class Admission:
         """Make the credential an agency has been using worthless, as far as the broker can, and close its connections.
 
         A password is replaced, or ends for good when the agency changes to certificates. An old *certificate* ends by
-        its authority's revocation or its last day: the broker knows the name in it, not the certificate.
+        its authority's revocation, once the broker has the CRL, or on its last day: the broker knows the name in it,
+        not the certificate.
 
         Args:
             code: the agency.

@@ -18,7 +18,14 @@ from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from lienthong.errors import Unavailable
 from lienthong.testing.answers import BrokerAddress, LedgerAddress, Server
-from lienthong.testing.native import BROKER_CONF, BROKER_TLS_CONF, ERLANG_ARGUMENTS, LEDGER_CONF, broker_places
+from lienthong.testing.native import (
+    BROKER_ADVANCED_CONFIG,
+    BROKER_CONF,
+    BROKER_TLS_CONF,
+    BROKER_TLS_FOLDER,
+    ERLANG_ARGUMENTS,
+    LEDGER_CONF,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,15 +103,16 @@ def docker_broker(authority: ConnectionAuthority | None = None) -> Iterator[Serv
 
 def _with_tls(container: DockerContainer, authority: ConnectionAuthority) -> DockerContainer:
     broker = authority.broker("127.0.0.1", "localhost")
-    places = broker_places("5671", "/etc/rabbitmq/authority.pem", "/etc/rabbitmq/broker")
     plugins = "[rabbitmq_management,rabbitmq_prometheus,rabbitmq_auth_mechanism_ssl].\n"
+    # The key is copied, because the container's user may not read ours; the CRLs stay where they change.
     return (
         container.with_copy_into_container(BROKER_TLS_CONF.read_bytes(), "/etc/rabbitmq/conf.d/91-tls.conf")
-        .with_copy_into_container(places.encode(), "/etc/rabbitmq/conf.d/92-places.conf")
+        .with_copy_into_container(BROKER_ADVANCED_CONFIG.read_bytes(), "/etc/rabbitmq/advanced.config")
         .with_copy_into_container(plugins.encode(), "/etc/rabbitmq/enabled_plugins")
-        .with_copy_into_container(authority.certificate_file.read_bytes(), "/etc/rabbitmq/authority.pem")
-        .with_copy_into_container(broker.with_name("broker.pem").read_bytes(), "/etc/rabbitmq/broker.pem")
-        .with_copy_into_container(broker.with_name("broker.key").read_bytes(), "/etc/rabbitmq/broker.key")
+        .with_copy_into_container(authority.certificate_file.read_bytes(), f"{BROKER_TLS_FOLDER}/authority.pem")
+        .with_copy_into_container(broker.with_name("broker.pem").read_bytes(), f"{BROKER_TLS_FOLDER}/broker.pem")
+        .with_copy_into_container(broker.with_name("broker.key").read_bytes(), f"{BROKER_TLS_FOLDER}/broker.key")
+        .with_volume_mapping(str(authority.crls), f"{BROKER_TLS_FOLDER}/crls", "ro")
     )
 
 

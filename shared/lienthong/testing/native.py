@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     from lienthong.trust.development_connections import ConnectionAuthority
 
 __all__ = [
+    "BROKER_ADVANCED_CONFIG",
     "BROKER_CONF",
     "BROKER_TLS_CONF",
+    "BROKER_TLS_FOLDER",
     "ERLANG_ARGUMENTS",
     "LEDGER_CONF",
     "Package",
-    "broker_places",
     "install_missing",
     "native_broker",
     "native_ledger",
@@ -40,6 +41,10 @@ BROKER_CONF = Path(__file__).with_name("rabbitmq.conf")
 """``deploy/rabbitmq/rabbitmq.conf``."""
 BROKER_TLS_CONF = Path(__file__).with_name("rabbitmq-tls.conf")
 """``deploy/rabbitmq/tls.conf``."""
+BROKER_ADVANCED_CONFIG = Path(__file__).with_name("rabbitmq-advanced.config")
+"""``deploy/rabbitmq/advanced.config``."""
+BROKER_TLS_FOLDER = "/etc/rabbitmq/tls"
+"""Where that one looks for certificates, keys and CRLs."""
 LEDGER_CONF = Path(__file__).with_name("postgresql.conf")
 """``deploy/postgres/postgresql.conf``."""
 
@@ -241,29 +246,17 @@ def _write_broker_files(home: Path, amqp: int, management: int, authority: Conne
     if authority is None:
         files.append(f"listeners.tcp.local = 127.0.0.1:{amqp}\n")
     else:
-        broker = authority.broker("127.0.0.1", "localhost")
-        files.append(BROKER_TLS_CONF.read_text(encoding="utf-8"))
-        files.append(broker_places(f"127.0.0.1:{amqp}", f"{authority.certificate_file}", f"{broker}"))
+        authority.broker("127.0.0.1", "localhost")
+        tls = BROKER_TLS_CONF.read_text(encoding="utf-8")
+        files.append(tls.replace("listeners.ssl.default = ", f"listeners.ssl.default = 127.0.0.1:{amqp}\n# "))
+        advanced = BROKER_ADVANCED_CONFIG.read_text(encoding="utf-8").replace(BROKER_TLS_FOLDER, str(authority.folder))
+        (home / "advanced.config").write_text(advanced, encoding="utf-8")
         plugins.append("rabbitmq_auth_mechanism_ssl")
     files.append(f"management.tcp.ip = 127.0.0.1\nmanagement.tcp.port = {management}\n")
     (home / "rabbitmq.conf").write_text("\n".join(files), encoding="utf-8")
     (home / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n", encoding="ascii")
     (home / "env.conf").touch()
     _owned_file(home / ".erlang.cookie", secrets.token_hex(16), None)
-
-
-def broker_places(listener: str, authority: str, broker: str) -> str:
-    """Return the lines of ``rabbitmq.conf`` that `BROKER_TLS_CONF` leaves to each place.
-
-    Args:
-        listener: address and port, or the port alone.
-        authority: file of the authority whose certificates are taken.
-        broker: the broker's certificate and key, without ``.pem`` and ``.key``.
-    """
-    return (
-        f"listeners.ssl.default = {listener}\nssl_options.cacertfile = {authority}\n"
-        f"ssl_options.certfile = {broker}.pem\nssl_options.keyfile = {broker}.key\n"
-    )
 
 
 def _await_port(port: int, process: Process) -> None:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
+from hashlib import sha1
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from lienthong.errors import MisconfiguredError
@@ -21,23 +24,25 @@ from lienthong.trust.development_certificates import (
     authority_extensions,
     issue,
     key_usage,
-    named,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 __all__ = ["ConnectionAuthority"]
 
 TWO_YEARS = dt.timedelta(days=730)
-AN_HOUR = dt.timedelta(hours=1)
+AN_HOUR, A_WEEK = dt.timedelta(hours=1), dt.timedelta(days=7)
+NAME = f"Development Connections ({MARK})"
 
 
 class ConnectionAuthority:
     """Issues the broker's certificate and those that agencies and workers connect with, into one folder.
 
     Args:
-        folder: where everything is kept; made when it is not there. ``authority.pem`` is what both sides trust.
+        folder: where everything is kept; made when it is not there. ``authority.pem`` is what both sides trust, and
+            ``crls/`` has the list of what is revoked as the broker looks for it.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -45,16 +50,29 @@ class ConnectionAuthority:
         folder.mkdir(parents=True, exist_ok=True)
         if not (folder / "authority.key").exists():
             now = dt.datetime.now(dt.UTC)
-            name = named(f"Development Connections ({MARK})")
-            issue(None, name, authority_extensions(0), start=now - AN_HOUR, end=now + TWO_YEARS).save(
-                folder / "authority"
-            )
+            start, end = now - AN_HOUR, now + TWO_YEARS
+            issue(None, _named(NAME), authority_extensions(0), start=start, end=end).save(folder / "authority")
         self._authority = Credential.load(folder / "authority")
+        self.crls.mkdir(exist_ok=True)
+        self._list = self.crls / f"{_hash(NAME)}.r0"
+        if not self._list.exists():
+            self._publish(())
 
     @property
     def certificate_file(self) -> Path:
         """The authority's own certificate, PEM."""
         return self.folder / "authority.pem"
+
+    @property
+    def crls(self) -> Path:
+        """The folder of its CRLs."""
+        return self.folder / "crls"
+
+    def revoke(self, certificate: x509.Certificate) -> None:
+        """Revoke a certificate and publish that."""
+        now = dt.datetime.now(dt.UTC)
+        revoked = x509.RevokedCertificateBuilder(certificate.serial_number, now).build()
+        self._publish((*x509.load_pem_x509_crl(self._list.read_bytes()), revoked))
 
     def broker(self, *hosts: str) -> Path:
         """Issue the broker's certificate; returns ``PATH``, which stands for ``PATH.pem`` and ``PATH.key``.
@@ -95,7 +113,7 @@ class ConnectionAuthority:
         start = since or dt.datetime.now(dt.UTC) - AN_HOUR
         credential = issue(
             self._authority,
-            x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)]),
+            _named(common_name),
             [
                 (x509.BasicConstraints(ca=False, path_length=None), True),
                 (key_usage("digital_signature"), True),
@@ -108,3 +126,34 @@ class ConnectionAuthority:
         path = self.folder / file
         credential.save(path)
         return path
+
+    def _publish(self, revoked: Iterable[x509.RevokedCertificate]) -> None:
+        now = dt.datetime.now(dt.UTC)
+        identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(self._authority.key.public_key())
+        builder = (
+            x509.CertificateRevocationListBuilder()
+            .issuer_name(self._authority.certificate.subject)
+            .last_update(now - AN_HOUR)
+            .next_update(now + A_WEEK)
+            .add_extension(x509.CRLNumber(int(now.timestamp() * 1000)), critical=False)
+            .add_extension(identifier, critical=False)
+        )
+        for one in revoked:
+            builder = builder.add_revoked_certificate(one)
+        unfinished = self._list.with_suffix(".new")
+        unfinished.write_bytes(builder.sign(self._authority.key, hashes.SHA256()).public_bytes(Encoding.PEM))
+        unfinished.replace(self._list)
+
+
+def _named(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _hash(common_name: str) -> str:
+    """Return the hash by which OpenSSL and Erlang look for an issuer's CRL (X509_NAME_hash), for such a short name.
+
+    It is taken over the name in small letters, without the header of its outer SEQUENCE.
+    """
+    canonical = _named(common_name.lower()).public_bytes()
+    digest = sha1(canonical[2:], usedforsecurity=False).digest()
+    return f"{int.from_bytes(digest[:4], 'little'):08x}"

@@ -48,7 +48,7 @@ async def test_an_agency_is_let_in_shut_out_and_let_in_again(
         assert "is resumed; official" in lienthong("agency", "resume", code, **settings).stdout
         rotated = lienthong("agency", "rotate-credential", code, "--certificate-only", **settings)
         assert "official, chứng thư / certificate" in rotated.stdout
-        assert "revoke the old certificate" in rotated.stderr
+        assert "until the broker has a CRL" in rotated.stderr
         history = await entries(database, code)
         assert [kind for kind, _ in history] == [
             "AgencyAdmitted",

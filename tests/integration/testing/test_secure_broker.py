@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
 import uuid
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +18,8 @@ from lienthong.errors import MisconfiguredError
 from lienthong.testing.secure_broker import running_secure_broker
 from lienthong.topology.names import SUBMISSION, SubmissionKey
 from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan
+from lienthong.trust import Credential
+from lienthong.trust.development_connections import ConnectionAuthority
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -54,7 +57,32 @@ async def _enter(broker: SecureBroker) -> None:
         async with Bus(url, name="test") as bus:
             message = Outgoing(SUBMISSION, SubmissionKey.DOCUMENT, str(uuid.uuid4()), b"x", user_id=CODE)
             assert await bus.publish_many([message]) == [None]
+        await _revoke(broker, vhost)
         without = {name: value for name, value in URL(url).query.items() if name != "auth"}
         with pytest.raises(aiormq.AuthenticationError):
             await aiormq.connect(str(URL(url).with_query(without).with_password("a password")))
         assert f"user '{CODE}' authenticated and granted access to vhost '{vhost}'" in broker.log()
+
+
+async def _revoke(broker: SecureBroker, vhost: str) -> None:
+    """See that a revoked certificate is refused at the next connection, and the one that replaces it is not."""
+    old = broker.authority.client(CODE)
+    moved = broker.authority.folder / "old"
+    Credential.load(old).save(moved)
+    url = broker.url(CODE, vhost, certificate=moved)
+    await (await aiormq.connect(url)).close()
+    broker.authority.revoke(Credential.load(moved).certificate)
+    with pytest.raises((aiormq.AMQPError, OSError)):
+        await aiormq.connect(url)
+    await (await aiormq.connect(broker.url(CODE, vhost))).close()
+    assert "Certificate Revoked" in broker.log()
+
+
+def test_the_list_of_what_is_revoked_is_found_by_its_name(tmp_path: Path) -> None:
+    """The file is called what OpenSSL would call it: the broker looks for no other."""
+    authority = ConnectionAuthority(tmp_path)
+    (found,) = authority.crls.iterdir()
+    said = subprocess.run(  # noqa: S603 - our own arguments
+        ["/usr/bin/openssl", "crl", "-in", str(found), "-noout", "-hash"], check=True, capture_output=True, text=True
+    )
+    assert found.name == f"{said.stdout.strip()}.r0"
