@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import binascii
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-
-import pybase64
 
 from lienthong.edxml import names
 from lienthong.edxml.fields import tidy
@@ -15,6 +12,7 @@ from lienthong.edxml.media import extension, kind_by_name, ruined_by_text_decodi
 from lienthong.edxml.model import Attachment, Packing, bare_content_id
 from lienthong.edxml.packing import UNKNOWN, DamagedWrappingError, TooLargeError, foreign_entry, unwrap
 from lienthong.edxml.parser import text_within
+from lienthong.edxml.strict_base64 import decode_base64
 
 if TYPE_CHECKING:
     from lienthong.edxml.fields import Fields
@@ -26,8 +24,6 @@ __all__ = ["read_attachments"]
 MAX_WRAPPINGS = 4
 """A file is wrapped once; more than a few layers is somebody's zip bomb."""
 
-_WHITE_SPACE = b" \t\r\n"
-_QUANTUM = 4
 _LOOKED_AT = 60
 
 
@@ -186,7 +182,7 @@ class _Reader:
         text = text_within(self.fields.data, encoded)
         content = None if text is None or encoded.interrupted else decode_base64(text)
         if content is None:
-            shown = excerpt((tidy((text or b"")[:_LOOKED_AT].decode("utf-8", "replace")) or "") + "…")
+            shown = excerpt((tidy(bytes((text or b"")[:_LOOKED_AT]).decode("utf-8", "replace")) or "") + "…")
             self.findings.refuse(
                 "T",
                 encoded.path,
@@ -259,19 +255,3 @@ class _Reader:
                 f"Tên {excerpt(name)} nói là {kind.media_type} nhưng nội dung không phải; hãy kiểm tra tệp",
                 f"The name {excerpt(name)} says {kind.media_type} but the content is something else; check the file",
             )
-
-
-def decode_base64(text: bytes) -> bytes | None:
-    """Return the bytes behind base64, or None when it is not strict.
-
-    XML white space apart, only the standard alphabet, whole quanta with padding, and zero bits after the last byte:
-    so two different texts never stand for the same bytes.
-    """
-    bare = text.translate(None, _WHITE_SPACE)
-    try:
-        content = pybase64.b64decode(bare, validate=True)
-    except (binascii.Error, ValueError):
-        return None
-    tail = len(content) % 3
-    canonical = not tail or pybase64.b64encode(content[-tail:]) == bare[-_QUANTUM:]
-    return content if canonical else None

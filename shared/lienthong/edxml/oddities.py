@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 from lienthong.document.codes import level_one
 from lienthong.edxml import names
-from lienthong.edxml.attachments import decode_base64
 from lienthong.edxml.findings import excerpt
 from lienthong.edxml.known_names import TYPE_NUMBERS, fold, provincial_level_one, stated_level_one
 from lienthong.edxml.media import ZIP_TYPE, extension, kind_shown
 from lienthong.edxml.model import MAX_PRIORITY, Document, Packing
+from lienthong.edxml.strict_base64 import decode_base64
 
 if TYPE_CHECKING:
     from lienthong.edxml.fields import Fields

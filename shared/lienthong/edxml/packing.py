@@ -12,13 +12,14 @@ import struct
 import zipfile
 import zlib
 from io import BytesIO
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
 from lienthong.edxml.media import extension
 
 __all__ = ["DamagedWrappingError", "TooLargeError", "Unwrapped", "foreign_entry", "unwrap"]
 
 UNKNOWN = "unk"
+CHUNK = 256 * 1024
 
 _END_OF_DIRECTORY = b"PK\x05\x06"
 _END_SIZE = 22
@@ -76,12 +77,20 @@ def unwrap(name: str, packed: bytes, budget: int) -> Unwrapped | None:
         raise TooLargeError
     try:
         with zipfile.ZipFile(BytesIO(packed)) as archive, archive.open(entry) as opened:
-            content = opened.read(entry.file_size + 1)
+            content = _read(opened, entry.file_size)
     except _BROKEN as error:
         raise DamagedWrappingError from error
     if len(content) != entry.file_size:
         raise DamagedWrappingError
     return Unwrapped(content, suffix)
+
+
+def _read(opened: IO[bytes], size: int) -> bytes:
+    """Return what an entry holds, at most one byte more than it says; held once only, unlike what it reads at once."""
+    content = BytesIO()
+    while chunk := opened.read(min(CHUNK, size + 1 - content.tell())):
+        content.write(chunk)
+    return content.getvalue()
 
 
 def foreign_entry(name: str, content: bytes) -> str | None:

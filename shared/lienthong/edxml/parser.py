@@ -171,8 +171,8 @@ class Lines:
         return len(self.data[start : element.start].decode()) + 1
 
 
-def text_within(data: bytes, element: Element) -> bytes | None:
-    """Return the raw text between an element's tags, or None when there are elements in it.
+def text_within(data: bytes, element: Element) -> bytes | memoryview | None:
+    """Return the raw text between an element's tags, not copied if it can be, or None when there are elements in it.
 
     Character references, comments and CDATA sections, which nobody needs in base64, are resolved by a second look at
     just this piece.
@@ -180,16 +180,18 @@ def text_within(data: bytes, element: Element) -> bytes | None:
     tag = _START_TAG.match(data, element.start)
     if tag is None or data[tag.end() - 2 : tag.end()] == b"/>":
         return b""
-    raw = data[tag.end() : element.end]
-    if b"<" not in raw and b"&" not in raw:
-        return raw
+    start, end = tag.end(), element.end
+    if data.find(b"<", start, end) < 0 and data.find(b"&", start, end) < 0:
+        return memoryview(data)[start:end]
     pieces: list[str] = []
     opened: list[str] = []
     second = expat.ParserCreate("utf-8")
     second.buffer_text = True
     second.CharacterDataHandler = pieces.append
     second.StartElementHandler = lambda name, _: opened.append(name)
-    second.Parse(b"<t>" + raw + b"</t>", True)
+    second.Parse(b"<t>", False)
+    second.Parse(memoryview(data)[start:end], False)
+    second.Parse(b"</t>", True)
     return "".join(pieces).encode() if len(opened) == 1 else None
 
 
@@ -228,6 +230,7 @@ class _Builder:
         self.current: Element | None = None
         self.scopes: list[dict[str, str | None]] = [{"": None, "xml": XML_NAMESPACE}]
         self.count = 0
+        self.chars = 0
         self.undeclared: dict[str, UndeclaredPrefix] = {}
         # The encoding is ours to say, whatever the declaration says; see `_declaration`.
         self.expat = expat.ParserCreate("utf-8")
@@ -330,6 +333,7 @@ class _Builder:
     def _text(self, chunk: str) -> None:
         element = self.current
         assert element is not None, "there is no text outside the root element"
+        self._count(len(chunk))
         element.chars += len(chunk)
         if element.chars > self.limits.text_chars:
             _refuse(
@@ -345,6 +349,7 @@ class _Builder:
         for name, value in attributes.items():
             if len(name) + len(value) > self.limits.attribute_chars:
                 self._too_much()
+            self._count(len(name) + len(value))
             if name == "xmlns" or name.startswith("xmlns:"):
                 if inner is scope:
                     inner = dict(scope)
@@ -360,6 +365,18 @@ class _Builder:
     def _undeclared(self, prefix: str, element: Element) -> None:
         if len(self.undeclared) < MAX_UNDECLARED:
             self.undeclared.setdefault(prefix, UndeclaredPrefix(prefix, element))
+
+    def _count(self, chars: int) -> None:
+        # One sign can make every other one of its text four bytes wide, and texts are copied while they are read.
+        self.chars += chars
+        if self.chars > self.limits.total_chars:
+            limit = self.limits.total_chars
+            _refuse(
+                "R",
+                "",
+                f"Phần văn bản ngoài tệp đính kèm dài quá {limit} ký tự; nội dung dài hãy gửi thành tệp đính kèm",
+                f"The texts beside the attached files have more than {limit} characters; attach long content as a file",
+            )
 
     def _too_much(self) -> NoReturn:
         limits = self.limits

@@ -28,6 +28,7 @@ class Limits:
         attributes: of one element.
         attribute_chars: of one attribute's name and value.
         text_chars: of one element's text, base64 apart.
+        total_chars: of all texts and attributes together, base64 apart.
         attachments: attached files.
         unpacked_bytes: of all files together after the zip wrapping is taken off.
     """
@@ -38,5 +39,6 @@ class Limits:
     attributes: int = 64
     attribute_chars: int = 4096
     text_chars: int = 65_536
+    total_chars: int = 8 * MIB
     attachments: int = 100
     unpacked_bytes: int = 100 * MIB

@@ -170,18 +170,18 @@ class ZipLook:
 
     def _unpacked(self, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes | None:
         """Return an entry's content, never more than it declares; None when it lies or is broken."""
-        content = bytearray()
+        content = BytesIO()  # holds it once, also while it becomes bytes
         try:
             with archive.open(entry) as opened:
                 while chunk := opened.read(_CHUNK):
-                    content += chunk
-                    if len(content) > entry.file_size:
+                    content.write(chunk)
+                    if content.tell() > entry.file_size:
                         break
         except _BROKEN as error:
             lies = "CRC" in str(error)
             self.flaws.add(AttachmentFlaw.LYING_SIZE if lies else AttachmentFlaw.DAMAGED_ZIP)
             return None
-        if len(content) != entry.file_size:
+        if content.tell() != entry.file_size:
             self.flaws.add(AttachmentFlaw.LYING_SIZE)
             return None
-        return bytes(content)
+        return content.getvalue()

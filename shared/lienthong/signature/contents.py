@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pybase64
 
 from lienthong.edxml import names
-from lienthong.edxml.attachments import decode_base64
+from lienthong.edxml.strict_base64 import CHUNK, decode_base64, decoded_pieces
 from lienthong.signature.reasons import BrokenSignatureError, Code
 
 if TYPE_CHECKING:
@@ -24,17 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Content", "Digested", "Skeleton", "cut", "decode_text", "digest_base64"]
 
-CHUNK = 262_144
-"""Bytes of base64 taken at a time; a multiple of four."""
-
 MAX_TAG = 8192
 MAX_MENTIONS = 2000
 """The name of the contents' element stands twice in an attachment, and there are at most 100 of those."""
 
 _NAME = names.CONTENT_TRANSFER_ENCODED.encode()
 _START = re.compile(rb"""<(?:[^\s<>/:"'=]+:)?ContentTransferEncoded(?=[\s/>])(?:[^"'<>]|"[^"<]*"|'[^'<]*')*>""")
-_WHITE_SPACE = b" \t\r\n"
-_QUANTUM = 4
 
 
 @dataclass(slots=True, eq=False)
@@ -126,7 +121,7 @@ def cut(data: bytes) -> Skeleton:
 def digest_base64(content: Content | bytes) -> Digested | None:
     """Return the SHA-256 and the number of the bytes behind base64, or None when it is not strict base64.
 
-    Strict is what `lienthong.edxml.attachments.decode_base64` says. A content is decoded a piece at a time and never
+    Strict is what `lienthong.edxml.strict_base64.decode_base64` says. A content is decoded a piece at a time and never
     held as a whole.
     """
     if isinstance(content, bytes):
@@ -136,25 +131,13 @@ def digest_base64(content: Content | bytes) -> Digested | None:
         return digest_base64(content.data[content.start : content.end])
     digest = hashlib.sha256()
     size = 0
-    held = b""
-    padded = False
-    view = memoryview(content.data)
-    for start in range(content.start, content.end, CHUNK):
-        piece = view[start : min(start + CHUNK, content.end)]
-        decoded = None if held else _decode(piece)
-        if decoded is None:
-            bare = held + bytes(piece).translate(None, _WHITE_SPACE)
-            whole_quanta = len(bare) - len(bare) % _QUANTUM
-            bare, held = bare[:whole_quanta], bare[whole_quanta:]
-            decoded = decode_base64(bare)
-        elif len(decoded) % 3:
-            decoded = decode_base64(bytes(piece))
-        if decoded is None or (padded and decoded):
-            return None
-        padded = padded or len(decoded) % 3 != 0
-        digest.update(decoded)
-        size += len(decoded)
-    return None if held else Digested(digest.digest(), size)
+    try:
+        for piece in decoded_pieces(memoryview(content.data)[content.start : content.end]):
+            digest.update(piece)
+            size += len(piece)
+    except ValueError:
+        return None
+    return Digested(digest.digest(), size)
 
 
 def decode_text(text: str) -> bytes | None:
@@ -166,12 +149,3 @@ def decode_text(text: str) -> bytes | None:
     if pybase64.b64encode_as_string(content) == text:
         return content  # as most are: nothing but base64, and the only one of these bytes
     return decode_base64(text.encode()) if text.isascii() else None
-
-
-def _decode(piece: memoryview) -> bytes | None:
-    if len(piece) % _QUANTUM:
-        return None
-    try:
-        return pybase64.b64decode(piece, validate=True)
-    except (binascii.Error, ValueError):
-        return None

@@ -11,7 +11,7 @@ from io import BytesIO
 import pytest
 
 from lienthong.edxml import Attachment, Document, Limits, Organization, Packing, Profile, decode, encode, inspect
-from lienthong.edxml.attachments import decode_base64
+from lienthong.edxml.strict_base64 import decode_base64
 from lienthong.errors import Refusal
 
 UUID = "0b5f7a9e-5a52-4a0e-9d0a-0a4a7d0c7d11"

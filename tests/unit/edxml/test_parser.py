@@ -166,6 +166,15 @@ def test_a_crowd_of_defects_at_the_end_of_a_large_message_is_refused_quickly(cro
     assert len(inspection.problems) <= 200
 
 
+@pytest.mark.parametrize("inside", [b"<a>%s</a>", b"<a b='%s'/>", b"<a xmlns:b='%s'/>"])
+def test_texts_and_attributes_are_bounded_together(inside: bytes) -> None:
+    """Many long texts cost as much as one: one sign makes all of its text four bytes wide in memory."""
+    data = b"<edXML>" + inside % ("\U0001f4dc".encode() + b"x" * 999) * 20 + b"</edXML>"
+    parse(data, Limits(total_chars=30_000))
+    with pytest.raises(Refusal, match="more than 15000 characters"):
+        parse(data, Limits(total_chars=15_000))
+
+
 @pytest.mark.parametrize("noise", [b"&#65;", b"<![CDATA[A]]>", b"A<!-- -->", b"A\n"])
 def test_noise_inside_base64_costs_little(noise: bytes) -> None:
     """However XML lets one write forty megabytes of the letter A."""
