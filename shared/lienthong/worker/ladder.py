@@ -94,8 +94,8 @@ class Ladder:
         restored = replace(
             message,
             routing_key=key if isinstance(key, str) else message.routing_key,
-            user_id=user if isinstance(user, str) and user else None,
-            message_id=message_id if isinstance(message_id, str) and message_id else None,
+            user_id=_identity(user),
+            message_id=_identity(message_id),
             headers={name: value for name, value in headers.items() if name not in ours},
             attempts=attempts,
         )
@@ -152,6 +152,11 @@ def kept_headers(headers: Mapping[str, object]) -> dict[str, str | int]:
         for name, value in headers.items()
         if name in _KEPT_HEADERS and isinstance(value, str | int) and len(str(value)) <= HEADER_CHARACTERS
     }
+
+
+def _identity(header: object) -> str | None:
+    # As the bus reads the properties themselves: the ledger has no place for NUL.
+    return header if isinstance(header, str) and header and "\0" not in header else None
 
 
 def reason(error: Exception) -> str:
