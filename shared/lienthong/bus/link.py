@@ -14,6 +14,7 @@ from pamqp.exceptions import PAMQPException
 from yarl import URL
 
 from lienthong.bus.backoff import Backoff
+from lienthong.bus.piecemeal import PiecemealWriter
 from lienthong.bus.readable import ReadableFrames
 from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
 
@@ -71,7 +72,7 @@ class _CuttableTransport(TransportFactory):
     async def create(self, url: URL, **kwargs: Any) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         reader, writer = await self._factory.create(url, **kwargs)
         self.transport = writer.transport
-        return cast("asyncio.StreamReader", ReadableFrames(reader)), writer
+        return cast("asyncio.StreamReader", ReadableFrames(reader)), PiecemealWriter(writer, reader)
 
 
 class Link:
