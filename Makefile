@@ -47,8 +47,19 @@ lint: install ## check format, style, types and import rules, changing nothing
 test: install ## run all tests with coverage; brings its own RabbitMQ and PostgreSQL
 	@$(BIN)/python -m pytest --cov --cov-report=term tests
 
+MINUTES ?= 1
+
+$(VENV)/.fuzz: $(STAMP)
+	@echo "cài đặt / installing the fuzzer into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --editable '.[dev,fuzz]'
+	@touch $@
+
+.PHONY: fuzz
+fuzz: $(VENV)/.fuzz ## feed hostile bytes to whatever a stranger reaches, guided by coverage, for MINUTES=1
+	@$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
+
 .PHONY: check
-check: lint test ## do everything main has to pass
+check: lint test fuzz ## do everything main has to pass
 
 .PHONY: bench
 bench: install ## measure what examining a signature costs beside the bare arithmetic
