@@ -66,7 +66,8 @@ def commands() -> set[str]:
             if command.hidden:
                 continue
             name = command.name or getattr(command.callback, "__name__", "")
-            found.add(f"lienthong {group.name} {name}")
+            # A group without a name is one of commands that stand for themselves.
+            found.add(f"lienthong {group.name} {name}" if group.name else f"lienthong {name}")
     return found
 
 

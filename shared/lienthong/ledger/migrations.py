@@ -10,11 +10,15 @@ import re
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
+from typing import TYPE_CHECKING
 
 import asyncpg
 
 from lienthong.errors import MisconfiguredError
 from lienthong.ledger.ledger import CONNECT_SECONDS, translated
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["Migration", "migrate", "migrations"]
 
@@ -50,11 +54,12 @@ def migrations() -> list[Migration]:
     return sorted(found, key=lambda migration: migration.name)
 
 
-async def migrate(url: str) -> list[str]:
+async def migrate(url: str, *, only: Collection[str] | None = None) -> list[str]:
     """Apply what has not been applied yet, each file in a transaction of its own, and make the next months' partitions.
 
     Args:
         url: address of the database; its user must be allowed to create tables and roles.
+        only: the names of the files to apply, so that an older backup finds its own schema; None applies all.
 
     Returns:
         The names of the files applied now; empty when the schema was up to date.
@@ -67,12 +72,12 @@ async def migrate(url: str) -> list[str]:
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
         try:
             await connection.execute("select pg_advisory_lock($1)", _LOCK)
-            return await _apply(connection)
+            return await _apply(connection, only)
         finally:
             await connection.close()
 
 
-async def _apply(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], only: Collection[str] | None) -> list[str]:
     await connection.execute(
         "create table if not exists schema_migration ("
         "name text primary key, digest text not null, applied_at timestamptz not null default now())"
@@ -86,7 +91,11 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record]) -> list[str]:
             raise MisconfiguredError(f"the ledger has migration {name}, which this program does not know: it is newer")
         if known[name] != digest:
             raise MisconfiguredError(f"migration {name} was changed after it had been applied")
-    fresh = [migration for migration in migrations() if migration.name not in applied]
+    fresh = [
+        migration
+        for migration in migrations()
+        if migration.name not in applied and (only is None or migration.name in only)
+    ]
     for migration in fresh:
         async with connection.transaction():
             await connection.execute(migration.sql)

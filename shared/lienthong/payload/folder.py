@@ -6,10 +6,10 @@ import asyncio
 import os
 import re
 from contextlib import ExitStack
-from hashlib import sha256
+from hashlib import file_digest, sha256
 from pathlib import Path
 from tempfile import mkstemp
-from typing import Protocol
+from typing import Literal, Protocol
 
 from lienthong.errors import Unavailable
 
@@ -78,6 +78,20 @@ class FolderStore:
             raise ValueError(f"{digest!r} is no SHA-256 in lower-case hexadecimal")
         return self._folder / digest[:2] / digest[2:4] / digest
 
+    async def state(self, digest: str) -> Literal["good", "missing", "damaged"]:
+        """Tell how the payload of this digest is kept; raises `Unavailable` when that cannot be found out now."""
+        path = self.path(digest)
+        if not await asyncio.to_thread(path.exists):
+            return "missing"
+        return "good" if await asyncio.to_thread(_digest_of, path) == digest else "damaged"
+
+    async def digests(self) -> set[str]:
+        """Return the digests of everything that is kept, in whatever condition; empty when nothing ever was."""
+        return await asyncio.to_thread(self._digests)
+
+    def _digests(self) -> set[str]:
+        return {path.name for path in self._folder.glob("??/??/*") if _DIGEST.fullmatch(path.name)}
+
     async def _write_waiting(self) -> None:
         while self._waiting:
             batch, self._waiting = self._waiting, {}
@@ -123,6 +137,14 @@ class FolderStore:
             self._make_folder(folder.parent, made)
         folder.mkdir(parents=True, exist_ok=True)
         made.add(folder)
+
+
+def _digest_of(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Unavailable(f"payload {path.name} cannot be read: {error}") from error
 
 
 def _write_whole(descriptor: int, data: bytes) -> None:
