@@ -6,8 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lienthong.document import reasons
-from lienthong.document.ids import derive, document_uuid
-from lienthong.document.messages import DocumentToVerify, Lane, NoticeToSend, Receipt
+from lienthong.document.ids import document_uuid
+from lienthong.document.messages import DocumentToVerify, Lane
 from lienthong.errors import Problem
 from lienthong.ledger.rows import (
     AttachmentRow,
@@ -17,6 +17,7 @@ from lienthong.ledger.rows import (
     RefusalRow,
 )
 from lienthong.topology.names import Step
+from lienthong.worker import notices
 from lienthong.worker.answers import quarantine, refusal_row, refuse, to_notifier, to_signature_verify
 from lienthong.worker.handler import Outcome
 from lienthong.worker.submissions import (
@@ -196,23 +197,7 @@ def _forward(message: Incoming, document: RecordedDocument) -> Outcome:
 
 
 def _receipt(document: RecordedDocument, user: str, message_id: str, *, repeated: bool) -> Outgoing:
-    receipt = Receipt(
-        submission_message_id=message_id,
-        document=document.document,
-        document_id=document.document_id,
-        sha256=document.sha256,
-        received_at=document.received_at,
-        repeated=repeated,
-    )
-    return to_notifier(
-        NoticeToSend(
-            notice_id=derive("receipt", user, message_id),
-            agency=user,
-            document=document.document,
-            notice=receipt,
-            caused_at=document.received_at,
-        )
-    )
+    return to_notifier(notices.receipt(document, user, message_id, repeated=repeated))
 
 
 def _refusal(message: Incoming, examined: Examined, *problems: Problem) -> RefusalRow:

@@ -6,20 +6,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.document import reasons
-from lienthong.document.ids import derive
-from lienthong.document.messages import Addressee, Delivered, DocumentToRoute, Lane, NoticeToSend
+from lienthong.document.messages import DocumentToRoute
 from lienthong.ledger.rows import DeliveryRow, Mark, RecordedDocument, RecordedRouting, RefusalRow, RoutingRow
-from lienthong.topology.names import DELIVERY, Header, Step
+from lienthong.topology.names import Step
 from lienthong.topology.plan import agency_plan
-from lienthong.worker.answers import refusal_row, refuse, to_notifier
+from lienthong.worker.answers import refusal_row, refuse, to_notifier, to_receivers
 from lienthong.worker.handler import Outcome
+from lienthong.worker.notices import delivered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from uuid import UUID
 
+    from lienthong.bus.messages import Incoming
     from lienthong.errors import Problem
     from lienthong.ledger.directory import Directory
     from lienthong.ledger.unit import Unit
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["RouteDocument", "resolve"]
 
-URGENT_PRIORITY = 9
 MOST_CARRIERS = 2000
 """Most queues one publish names: all headers must fit into one AMQP frame (128 KiB), a code takes up to 40 bytes."""
 
@@ -126,48 +125,7 @@ def _deliver(document: RecordedDocument, routing: RecordedRouting, item: Routabl
     carriers = sorted({delivery.carrier for delivery in routing.deliveries})
     parts = [carriers[start : start + MOST_CARRIERS] for start in range(0, len(carriers), MOST_CARRIERS)]
     # One id for all parts: each queue is in one of them only.
-    deliveries = tuple(_delivery(document, part, item) for part in parts)
-    now = datetime.now(UTC)
-    notice = Delivered(
-        document=document.document,
-        document_id=document.document_id,
-        addressees=tuple(
-            Addressee(code=one.written, agency=one.addressee, carrier=one.carrier) for one in routing.deliveries
-        ),
-        delivered_at=now,
-    )
-    message = NoticeToSend(
-        notice_id=derive("delivered", document.document),
-        agency=document.user_name,
-        document=document.document,
-        notice=notice,
-        caused_at=now,
-    )
+    deliveries = tuple(to_receivers(document, part, item.task.found, item.body) for part in parts)
+    notice = delivered(document, routing.deliveries, datetime.now(UTC))
     # The sender is told only what is so: the notice leaves when the broker has confirmed the delivery.
-    return Outcome(deliveries, Mark("routing", document.document), then=(to_notifier(message),))
-
-
-def _delivery(document: RecordedDocument, carriers: Sequence[str], item: Routable) -> Outgoing:
-    first, *others = carriers
-    found = item.task.found
-    return Outgoing(
-        exchange=DELIVERY,
-        routing_key=first,
-        bcc=tuple(others),
-        message_id=str(derive("delivery", document.document)),
-        body=item.body,
-        content_type="application/edxml+xml",
-        type="document",
-        headers={
-            Header.DOCUMENT: str(document.document),
-            Header.DOCUMENT_ID: document.document_id,
-            Header.SENDER: document.sender,
-            Header.BUSINESS: document.business,
-            Header.SHA256: document.sha256,
-            Header.VERDICT: found.verdict,
-            Header.VALUE: found.value,
-            Header.FOUND_VI: found.vi,
-            Header.FOUND_EN: found.en,
-        },
-        priority=URGENT_PRIORITY if document.lane == Lane.URGENT else 0,
-    )
+    return Outcome(deliveries, Mark("routing", document.document), then=(to_notifier(notice),))

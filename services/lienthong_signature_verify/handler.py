@@ -8,16 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from lienthong.document.ids import derive
-from lienthong.document.messages import (
-    DocumentToRoute,
-    DocumentToVerify,
-    Found,
-    FoundSignature,
-    Lane,
-    NoticeToSend,
-    Verified,
-)
+from lienthong.document.messages import DocumentToRoute, DocumentToVerify, Lane
 from lienthong.document.verdicts import Value, Verdict
 from lienthong.ledger.rows import Mark
 from lienthong.telemetry import metrics
@@ -25,6 +16,7 @@ from lienthong.telemetry.events import Event
 from lienthong.topology.names import Step
 from lienthong.worker.answers import refusal_row, refuse, to_notifier, to_router
 from lienthong.worker.handler import Outcome
+from lienthong.worker.notices import found, verified
 from lienthong_signature_verify.judgement import Judged, judge
 
 if TYPE_CHECKING:
@@ -41,9 +33,6 @@ if TYPE_CHECKING:
     from lienthong.signature.verification import Examined
 
 __all__ = ["Examination", "Examines", "VerifySignature"]
-
-MOST_SIGNATURES = 100
-"""Most signatures a notice lists; the ledger has all."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -235,9 +224,9 @@ class _Histories:
         if self._delivered(task):
             told |= {delivery.carrier for delivery in self.routings[task.document].deliveries}
         elif not row.held:
-            route = DocumentToRoute(document=task.document, sha256=task.sha256, found=_found(row))
+            route = DocumentToRoute(document=task.document, sha256=task.sha256, found=found(row))
             outputs.append(to_router(route, Lane(document.lane), document.size))
-        outputs += [to_notifier(_notice(document, row, agency)) for agency in sorted(told)]
+        outputs += [to_notifier(verified(document, row, agency)) for agency in sorted(told)]
         return Outcome(tuple(outputs), Mark("verification", row.verification))
 
     def _row(self, task: DocumentToVerify) -> VerificationRow | None:
@@ -247,29 +236,3 @@ class _Histories:
     def _delivered(self, task: DocumentToVerify) -> bool:
         """Tell whether the document had been sent to its receivers before a judgement."""
         return task.judgement > 1 and not self.rows[task.document][task.judgement - 2].held
-
-
-def _notice(document: RecordedDocument, row: VerificationRow, agency: str) -> NoticeToSend:
-    notice = Verified(
-        document=document.document,
-        document_id=document.document_id,
-        found=_found(row),
-        signatures=tuple(
-            FoundSignature.model_validate(one) for one in row.grounds.get("findings", ())[:MOST_SIGNATURES]
-        ),
-        held=row.held,
-        final=row.final,
-        judgement=row.judgement,
-        judged_at=row.judged_at,
-    )
-    return NoticeToSend(
-        notice_id=derive("verified", document.document, row.judgement, agency),
-        agency=agency,
-        document=document.document,
-        notice=notice,
-        caused_at=row.judged_at,
-    )
-
-
-def _found(row: VerificationRow) -> Found:
-    return Found.model_validate({"verdict": row.verdict, "value": row.value, "vi": row.vi, "en": row.en})

@@ -13,7 +13,7 @@ from lienthong.document.messages import DocumentToRoute, DocumentToVerify, Lane,
 from lienthong.ledger.rows import Mark, RecordedRefusal, RefusalRow
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
-from lienthong.topology.names import QUARANTINE, WORK, Header, Step, work_key
+from lienthong.topology.names import DELIVERY, QUARANTINE, WORK, Header, Step, work_key
 from lienthong.worker.handler import Outcome
 
 if TYPE_CHECKING:
@@ -21,11 +21,24 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from lienthong.bus.messages import Incoming
+    from lienthong.document.messages import Found
     from lienthong.errors import Problem
+    from lienthong.ledger.rows import RecordedDocument
     from lienthong.ledger.unit import Unit
 
-__all__ = ["answer", "quarantine", "refusal_row", "refuse", "to_notifier", "to_router", "to_signature_verify"]
+__all__ = [
+    "answer",
+    "quarantine",
+    "refusal_row",
+    "refuse",
+    "to_notifier",
+    "to_receivers",
+    "to_router",
+    "to_signature_verify",
+]
 
+
+URGENT_PRIORITY = 9
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,6 +54,32 @@ def to_router(message: DocumentToRoute, lane: Lane, payload_bytes: int) -> Outgo
     """Return what asks the router to deliver a document; it takes fewer at once of those with a large payload."""
     routed = _work(Step.ROUTER, lane, message.document, message.encode())
     return replace(routed, headers={Header.PAYLOAD_BYTES: payload_bytes})
+
+
+def to_receivers(document: RecordedDocument, carriers: Sequence[str], found: Found, body: bytes) -> Outgoing:
+    """Return what puts a document into the delivery queues of these agencies, at least one; always the same id."""
+    first, *others = carriers
+    return Outgoing(
+        exchange=DELIVERY,
+        routing_key=first,
+        bcc=tuple(others),
+        message_id=str(derive("delivery", document.document)),
+        body=body,
+        content_type="application/edxml+xml",
+        type="document",
+        headers={
+            Header.DOCUMENT: str(document.document),
+            Header.DOCUMENT_ID: document.document_id,
+            Header.SENDER: document.sender,
+            Header.BUSINESS: document.business,
+            Header.SHA256: document.sha256,
+            Header.VERDICT: found.verdict,
+            Header.VALUE: found.value,
+            Header.FOUND_VI: found.vi,
+            Header.FOUND_EN: found.en,
+        },
+        priority=URGENT_PRIORITY if document.lane == Lane.URGENT else 0,
+    )
 
 
 def to_notifier(message: NoticeToSend) -> Outgoing:
