@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Self
 
 import aiormq
 
+from lienthong.bus import looking
 from lienthong.bus.consumer import Consumer
 from lienthong.bus.link import BROKER_TROUBLE, Link, addresses_of, describe
 from lienthong.bus.publisher import Publisher
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
+    from lienthong.bus.looking import Standing
     from lienthong.bus.messages import Incoming, Outgoing
     from lienthong.topology.plan import Plan
 
@@ -121,6 +123,14 @@ class Bus:
             raise MisconfiguredError(f"cannot declare {what}: {describe(error)}") from error
         except BROKER_TROUBLE as error:
             raise Unavailable(f"cannot declare {what}: {describe(error)}") from error
+
+    async def exists(self, queue: str) -> bool:
+        """Tell whether there is a queue of this name."""
+        return await looking.exists(self._publishing, queue, within=self._connect_seconds)
+
+    async def look(self, queue: str) -> list[Standing] | None:
+        """Return what stands ready in a queue, taking nothing; None when there is no such queue. See `looking.look`."""
+        return await looking.look(self._publishing, queue, within=self._connect_seconds)
 
     async def consume(self, queues: Sequence[str], *, prefetch: int) -> None:
         """Consume queues, first queue served first; call again after `ConnectionLost`. See `Consumer.start`."""

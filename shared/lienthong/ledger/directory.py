@@ -51,6 +51,10 @@ class Directory:
         canonical = self._codes.get(code) or (code if code in self._agencies else None)
         return self._agencies[canonical] if canonical else None
 
+    def connected(self) -> list[str]:
+        """Return the codes of the agencies that have queues of their own."""
+        return sorted(agency.code for agency in self._agencies.values() if agency.connected)
+
     def carrier(self, agency: Agency) -> Agency | None:
         """Return the nearest connected agency at or above this one; None when there is none.
 

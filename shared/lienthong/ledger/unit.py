@@ -11,6 +11,7 @@ from collections import defaultdict
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lienthong.ledger.repairs import RepairRow, StatusInput, UnreportedDelivery
 from lienthong.ledger.rows import (
     AttachmentRow,
     DeadLetterRow,
@@ -251,6 +252,37 @@ class Unit:
     async def forget_handled_alone(self, message: UUID) -> None:
         """Note that a message taken alone was settled."""
         await self._connection.execute(statement("forget_handled_alone"), message)
+
+    async def unfinished(self, before: datetime) -> set[tuple[str, UUID, int]]:
+        """Return what was recorded before then and has not gone on: step, document or status, judgement."""
+        found = await self._connection.fetch(statement("unfinished"), before)
+        return {(row["step"], row["key"], row["judgement"]) for row in found}
+
+    async def untold(self, before: datetime) -> set[tuple[str, UUID, int]]:
+        """Return what agencies were to be told by then and were not: kind of notice, document or refusal, judgement."""
+        found = await self._connection.fetch(statement("untold"), before)
+        return {(row["kind"], row["key"], row["judgement"]) for row in found}
+
+    async def unreported(self, before: datetime) -> list[UnreportedDelivery]:
+        """Return what was delivered before then and of which no receiver has said anything, by carrier."""
+        return [UnreportedDelivery(**row) for row in await self._connection.fetch(statement("unreported"), before)]
+
+    async def reporting_carriers(self) -> set[str]:
+        """Return the carriers that have reported something of what was delivered to them."""
+        return {row["carrier"] for row in await self._connection.fetch(statement("reporting_carriers"))}
+
+    async def open_dead_letters(self) -> set[tuple[str, str]]:
+        """Return (user, message id) of the dead letters that an operator has still to decide about."""
+        found = await self._connection.fetch(statement("open_dead_letters"))
+        return {(row["user_name"] or "", row["message_id"] or "") for row in found}
+
+    async def status_inputs(self, keys: Collection[UUID]) -> dict[UUID, StatusInput]:
+        """Return the messages that reported these statuses."""
+        return {row.status: row for row in await self._recall("recall_status_inputs", keys, StatusInput)}
+
+    async def record_repairs(self, rows: Sequence[RepairRow]) -> None:
+        """Record what was mended."""
+        await self._insert("insert_repairs", rows)
 
     async def _insert(self, name: str, rows: Sequence[object], *more: str) -> None:
         if rows:

@@ -1,0 +1,73 @@
+"""What stands in a queue, without taking it out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiormq
+from pamqp import commands
+
+from lienthong.bus.link import BROKER_TROUBLE, describe
+from lienthong.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lienthong.bus.link import Link
+
+__all__ = ["Standing", "exists", "look"]
+
+RPC_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A message in a queue, without its body; None where its publisher said nothing."""
+
+    message_id: str | None
+    user_id: str | None
+    headers: Mapping[str, object]
+
+
+async def exists(link: Link, queue: str, *, within: float) -> bool:
+    """Tell whether there is a queue of this name; raises `Unavailable` when the broker does not say."""
+    channel = await link.channel(confirms=False, within=within)
+    try:
+        await channel.queue_declare(queue, passive=True, timeout=RPC_SECONDS)
+        await channel.close(timeout=RPC_SECONDS)
+    except aiormq.ChannelNotFoundEntity:
+        return False
+    except BROKER_TROUBLE as error:
+        raise Unavailable(f"cannot ask for {queue}: {describe(error)}") from error
+    return True
+
+
+async def look(link: Link, queue: str, *, within: float) -> list[Standing] | None:
+    """Return what stands ready in a queue, in order; None when there is no such queue.
+
+    For that all of it is taken at once and given back: for a moment nobody else gets it, and each message counts as
+    delivered once more. What a consumer has in hand is not seen.
+
+    Raises:
+        Unavailable: the broker went away meanwhile, and has everything back.
+    """
+    channel = await link.channel(confirms=False, within=within)
+    found = []
+    try:
+        await channel.queue_declare(queue, passive=True, timeout=RPC_SECONDS)
+        while True:
+            got = await channel.basic_get(queue, timeout=RPC_SECONDS)
+            if isinstance(got.delivery, commands.Basic.GetEmpty):
+                break
+            properties = got.header.properties
+            found.append(
+                Standing(properties.message_id or None, properties.user_id or None, dict(properties.headers or {}))
+            )
+        # What a closing channel has not acknowledged goes back to its place.
+        await channel.close(timeout=RPC_SECONDS)
+    except aiormq.ChannelNotFoundEntity:
+        return None
+    except BROKER_TROUBLE as error:
+        raise Unavailable(f"cannot look into {queue}: {describe(error)}") from error
+    return found
