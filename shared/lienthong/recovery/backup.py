@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     Tell = Callable[[str, int, int], None]
 
-__all__ = ["Backup", "Restored", "back_up", "backups", "kept_payloads", "restore"]
+__all__ = ["Backup", "Restored", "alone", "back_up", "backups", "kept_payloads", "restore"]
 
 PARTIAL = ".partial"
 AT_ONCE = 8
@@ -102,7 +102,7 @@ async def back_up(ledger_url: str, store: FolderStore, folder: Path, *, tell: Te
         MisconfiguredError: another backup into this folder is under way, or the ledger has no schema.
     """
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-    with _alone(folder):
+    with alone(folder):
         await asyncio.to_thread(_tidy, folder)
         made_at = datetime.now(UTC)
         partial = folder / f"{PARTIAL}-{made_at:%Y%m%dT%H%M%S.%fZ}"
@@ -263,7 +263,7 @@ async def _each(digests: Sequence[str], work: Callable[[str], Awaitable[None]], 
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def alone(folder: Path) -> Iterator[None]:
     """Let nobody else write a backup here meanwhile."""
     with (folder / ".lock").open("w") as lock:
         try:

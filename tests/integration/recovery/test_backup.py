@@ -19,7 +19,7 @@ from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.migrations import migrate, migrations
 from lienthong.ledger.rows import AgencyRow, AttachmentRow, DeliveryRow, RoutingRow, SubmissionRow
 from lienthong.payload import FolderStore
-from lienthong.recovery.backup import back_up, backups, kept_payloads, restore
+from lienthong.recovery.backup import alone, back_up, backups, kept_payloads, restore
 from lienthong.recovery.manifest import MANIFEST, PAYLOADS, Manifest
 from lienthong.testing.databases import create_database, drop_database
 
@@ -189,6 +189,19 @@ async def test_a_half_done_backup_is_none(database: str, other: str, store: Fold
         await restore(other, FolderStore(tmp_path / "new"), folder, tell=Told())
     again = await back_up(database, store, folder, tell=Told())
     assert [path.name for path in sorted(folder.iterdir())] == [".lock", again.folder.name, "payload"]
+
+
+async def test_one_backup_at_a_time(database: str, store: FolderStore, tmp_path: Path) -> None:
+    """Two backups into one folder do not clear away each other's work: the second is told to wait."""
+    folder = tmp_path / "backups"
+
+    def meanwhile(what: str, done: int, total: int) -> None:
+        with pytest.raises(MisconfiguredError, match="another backup"), alone(folder):
+            pytest.fail(f"{what} {done}/{total}: nobody else may write here")
+
+    await back_up(database, store, folder, tell=meanwhile)
+    with alone(folder):
+        assert len(backups(folder)) == 1
 
 
 @pytest.mark.parametrize("file", ["document.copy", "entry.copy", MANIFEST, PAYLOADS])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -354,6 +358,41 @@ async def test_without_its_payload_a_document_waits(exchange: Exchange) -> None:
     assert path.name in found[Kind.INPUT_LOST].trouble
     path.write_bytes(body)
     assert [one.repaired for one in await exchange.mend()] == [True]
+
+
+async def test_the_command_says_what_is_wrong_and_what_to_do(exchange: Exchange, tmp_path: Path) -> None:
+    """Looking ends with 1 and the remedy in both languages, mending with 0; what was in order stays unsaid."""
+    await exchange.submit(document())
+    await exchange.work(Step.INGEST)
+    await exchange.by_hand("purge", work_queue(Step.SIGNATURE_VERIFY))
+    settings = {
+        "LIENTHONG_BROKER_URL": exchange.vhost,
+        "LIENTHONG_LEDGER_URL": exchange.ledger_url,
+        "LIENTHONG_PAYLOAD_FOLDER": str(tmp_path),
+    }
+    found = await lienthong(settings, "reconcile", "--older-than", "0")
+    assert found.returncode == 1
+    assert "đã ghi sổ" in found.stdout
+    assert "its message stands in no queue" in found.stdout
+    assert "run it again with --repair" in found.stdout
+    mended = await lienthong(settings, "reconcile", "--older-than", "0", "--repair", "--by", "trực ban")
+    assert mended.returncode == 0, mended.stderr
+    assert "nothing is left that disagrees" in mended.stdout
+    assert [(kind, facts["by"]) for kind, facts in await exchange.history()] == [("InputPutBack", "trực ban")]
+    away = await lienthong(settings | {"LIENTHONG_LEDGER_URL": "postgresql://127.0.0.1:1/none"}, "reconcile")
+    assert (away.returncode, away.stdout) == (3, "")
+
+
+async def lienthong(settings: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command line."""
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "lienthong_cli", *arguments],
+        env=os.environ | settings,
+        capture_output=True,
+        check=False,
+        text=True,
+    )
 
 
 def _delivery_id(document_id: str) -> str:
