@@ -27,7 +27,6 @@ from lienthong.trust.store import identity
 from lienthong.trust.strength import UNREADABLE
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable
     from pathlib import Path
 
@@ -41,6 +40,7 @@ __all__ = [
     "addresses",
     "configured",
     "issuer_of",
+    "joined",
     "keep",
     "named_in",
     "question_about",
@@ -52,27 +52,34 @@ ADDRESSES = "addresses.txt"
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A list of a configured authority, by its address."""
+    """A list of a configured authority, by its address.
+
+    Attributes:
+        url: the address.
+        authorities: whose list is expected there; any configured authority's when no certificate names the address.
+    """
 
     url: str
+    authorities: frozenset[x509.Certificate] = frozenset()
 
-    @property
-    def place(self) -> str:
-        """Return the file it is kept in, within the trust folder."""
-        return f"crls/fetched-{hashlib.sha256(self.url.encode()).hexdigest()[:16]}.crl"
+    def place(self, data: bytes) -> str:
+        """Return the file that a list from there is kept in; another authority's has another."""
+        (crl,) = crls_in(data)
+        return f"crls/fetched-{hashlib.sha256(self.url.encode() + crl.issuer.public_bytes()).hexdigest()[:16]}.crl"
 
-    def check(self, data: bytes, store: TrustStore, now: dt.datetime) -> Source:
-        """Return what a fetched list says.
+    def read(self, data: bytes, store: TrustStore) -> Source:
+        """Return what a fetched list says, whether or not it is still fresh.
 
         Raises:
-            Unavailable: it is not an authentic, fresh list of a configured authority.
+            Unavailable: it is not an authentic list of an authority whose list is expected here.
         """
         try:
             (crl,) = crls_in(data)
-            found = [read_crl(crl, authority) for authority in store.authorities(crl.issuer)]
+            expected = [one for one in store.authorities(crl.issuer) if not self.authorities or one in self.authorities]
+            found = [read_crl(crl, authority) for authority in expected]
         except UNREADABLE as error:
             raise Unavailable(f"not one CRL: {error}") from error
-        return _fresh([source for source in found if source is not None], now)
+        return _first([source for source in found if source is not None])
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +90,9 @@ class StatusQuestion:
     certificate: x509.Certificate
     issuer: x509.Certificate
 
-    @property
-    def place(self) -> str:
-        """Return the file its answer is kept in, within the trust folder."""
+    def place(self, data: bytes) -> str:
+        """Return the file that its answer is kept in, within the trust folder."""
+        del data
         return f"ocsp/fetched-{identity(self.certificate).hex()[:32]}.der"
 
     @property
@@ -94,11 +101,11 @@ class StatusQuestion:
         builder = ocsp.OCSPRequestBuilder().add_certificate(self.certificate, self.issuer, hashes.SHA1())  # noqa: S303
         return builder.build().public_bytes(Encoding.DER)
 
-    def check(self, data: bytes, store: TrustStore, now: dt.datetime) -> Source:
-        """Return what an answer says.
+    def read(self, data: bytes, store: TrustStore) -> Source:
+        """Return what an answer says, whether or not it is still fresh.
 
         Raises:
-            Unavailable: it is not an authentic, fresh answer about this certificate, or the responder does not know.
+            Unavailable: it is not an authentic answer about this certificate, or the responder does not know.
         """
         del store
         try:
@@ -106,7 +113,7 @@ class StatusQuestion:
         except UNREADABLE as error:
             raise Unavailable(f"not an OCSP answer: {error}") from error
         serial = self.certificate.serial_number
-        return _fresh([one for one in found if one.only == serial and (one.complete or one.entries)], now)
+        return _first([one for one in found if one.only == serial and (one.complete or one.entries)])
 
 
 def configured(urls: Iterable[str]) -> frozenset[Publication]:
@@ -114,10 +121,20 @@ def configured(urls: Iterable[str]) -> frozenset[Publication]:
     return frozenset(Publication(url) for url in urls if _is_web(url))
 
 
-def named_in(certificate: x509.Certificate) -> frozenset[Publication]:
-    """Return the lists that a certificate of, or under, a configured authority names."""
-    names = distribution_points(certificate)
-    return configured(name.value for name in names if isinstance(name, x509.UniformResourceIdentifier))
+def named_in(certificate: x509.Certificate, issuer: x509.Certificate) -> frozenset[Publication]:
+    """Return the lists that a certificate names: they have to be its issuer's, a configured authority."""
+    names = [
+        name.value for name in distribution_points(certificate) if isinstance(name, x509.UniformResourceIdentifier)
+    ]
+    return frozenset(Publication(url, frozenset({issuer})) for url in names if _is_web(url))
+
+
+def joined(publications: Iterable[Publication]) -> frozenset[Publication]:
+    """Return each address once, with all the authorities whose list is expected there."""
+    expected: dict[str, frozenset[x509.Certificate]] = {}
+    for one in publications:
+        expected[one.url] = expected.get(one.url, frozenset()) | one.authorities
+    return frozenset(Publication(url, authorities) for url, authorities in expected.items())
 
 
 def addresses(folder: Path) -> tuple[str, ...]:
@@ -171,13 +188,10 @@ def keep(folder: Path, place: str, data: bytes) -> None:
     unfinished.replace(target)
 
 
-def _fresh(sources: list[Source], now: dt.datetime) -> Source:
+def _first(sources: list[Source]) -> Source:
     if not sources:
-        raise Unavailable("not signed by a configured authority, or not about what was asked")
-    source = sources[0]
-    if not source.is_fresh(now):
-        raise Unavailable(f"stale: it was good until {source.next_update:%Y-%m-%d %H:%M:%S} UTC")
-    return source
+        raise Unavailable("not signed by the authority it has to be from, or not about what was asked")
+    return sources[0]
 
 
 def _is_web(url: str) -> bool:

@@ -8,6 +8,7 @@ costs its own task's patience and nothing else; what was fetched before stays un
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import random
 from collections import OrderedDict
@@ -28,6 +29,7 @@ from lienthong.trust.publications import (
     addresses,
     configured,
     issuer_of,
+    joined,
     keep,
     named_in,
     question_about,
@@ -62,16 +64,49 @@ class Patience:
     Attributes:
         every: between two fetches that succeed; less when what was fetched expires sooner.
         answer: for one answer, from connecting to its last byte; the national services have taken 131 s.
+        hurry: until an answer that does not come is asked for a second time: a server that was switched off in the
+            middle of one never says so, and what is there again has forgotten what it was asked.
         first_retry: after a failure; doubles with each further one.
-        last_retry: the most it grows to.
+        last_retry: the most it grows to: documents wait for what is missing.
         look: between two looks at what is to be fetched.
     """
 
     every: float = 1800.0
     answer: float = 180.0
+    hurry: float = 10.0
     first_retry: float = 5.0
-    last_retry: float = 600.0
+    last_retry: float = 10.0
     look: float = 30.0
+
+
+class _Host:
+    """What is asked of one host: lists, or OCSP answers.
+
+    Attributes:
+        slots: how much is asked of it at once.
+        turn: whose turn it is to try again, of the answers that could not be had.
+        returned: set when something is answered that was not before; from then on another one stands here.
+    """
+
+    def __init__(self) -> None:
+        self.slots = asyncio.Semaphore(AT_ONCE_PER_HOST)
+        self.turn = asyncio.Lock()
+        self.returned = asyncio.Event()
+
+    def answers(self) -> None:
+        """Let everything that waits for the host try again."""
+        self.returned.set()
+        self.returned = asyncio.Event()
+
+    async def wait(self, seconds: float, *, in_turn: bool) -> None:
+        """Wait to try again, no longer than until the host answers anything.
+
+        There are few lists. There may be thousands of OCSP answers: of these one at a time finds out for all.
+        """
+        returned = self.returned
+        async with self.turn if in_turn else contextlib.nullcontext():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(returned.wait(), seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +151,10 @@ class Refresher:
         self._clock = clock or _now
         self._store = TrustStore.load(folder)
         self._known: OrderedDict[bytes, x509.Certificate] = OrderedDict()
+        self._news = asyncio.Event()
         self._targets: dict[bytes, frozenset[Publication | StatusQuestion]] = {}
         self._warned: set[tuple[str, str]] = set()
-        self._hosts: dict[str, asyncio.Semaphore] = {}
+        self._hosts: dict[tuple[str, type], _Host] = {}
         self._tasks: dict[Publication | StatusQuestion, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._resources = AsyncExitStack()
@@ -127,6 +163,8 @@ class Refresher:
     def remember(self, certificate: x509.Certificate) -> None:
         """Keep the status of a signer's certificate fresh from now on; costs nothing, judges nothing."""
         key = identity(certificate)
+        if key not in self._known:
+            self._news.set()
         self._known[key] = certificate
         self._known.move_to_end(key)
         if len(self._known) > MOST_CERTIFICATES:
@@ -159,6 +197,7 @@ class Refresher:
     async def _look(self) -> None:
         """Keep one task for each thing to be fetched."""
         while True:
+            self._news.clear()
             try:
                 wanted = set(await self._wanted())
             except LienThongError as error:
@@ -169,7 +208,8 @@ class Refresher:
             for new in wanted - self._tasks.keys():
                 self._tasks[new] = asyncio.create_task(self._keep_fresh(new), name=f"refresh {new.url}")
             self._report()
-            await asyncio.sleep(self._patience.look)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), self._patience.look)
 
     def _report(self) -> None:
         """Set the metrics, and log each warning once while it lasts."""
@@ -194,27 +234,40 @@ class Refresher:
             key: self._targets[key] if key in self._targets else self._targets_of(certificate)
             for key, certificate in known.items()
         }
-        found: set[Publication | StatusQuestion] = set(configured((*self._urls, *addresses(self._folder))))
-        found = found.union(*map(named_in, self._store.intermediates), *self._targets.values())
-        return sorted(found, key=lambda one: (isinstance(one, StatusQuestion), one.url))
+        lists = set(configured((*self._urls, *addresses(self._folder))))
+        for authority in self._store.intermediates:
+            issuer = issuer_of(authority, self._store)
+            lists |= frozenset() if issuer is None else named_in(authority, issuer)
+        named = [one for targets in self._targets.values() for one in targets]
+        lists |= {one for one in named if isinstance(one, Publication)}
+        questions = {one for one in named if isinstance(one, StatusQuestion)}
+        return [*sorted(joined(lists), key=_url), *sorted(questions, key=_url)]
 
     def _targets_of(self, certificate: x509.Certificate) -> frozenset[Publication | StatusQuestion]:
         issuer = issuer_of(certificate, self._store)
         if issuer is None:
             return frozenset()
         question = question_about(certificate, issuer)
-        return named_in(certificate) | (frozenset() if question is None else {question})
+        return named_in(certificate, issuer) | (frozenset() if question is None else {question})
 
     async def _keep_fresh(self, wanted: Publication | StatusQuestion) -> None:
         failures = 0
+        host = self._host(wanted)
         while True:
             outcome = await self._fetch(wanted)
             if outcome.trouble is None:
+                if failures:
+                    host.answers()
                 failures = 0
+                await asyncio.sleep(self._pause(failures, outcome.next_update))
             else:
                 failures += 1
                 log.warning(Event.TRUST_REFRESH_FAILED, url=wanted.url, reason=outcome.trouble)
-            await asyncio.sleep(self._pause(failures, outcome.next_update))
+                await host.wait(self._pause(failures, None), in_turn=isinstance(wanted, StatusQuestion))
+
+    def _host(self, wanted: Publication | StatusQuestion) -> _Host:
+        """Return the host; one for lists and one for OCSP answers: thousands of these do not hold up a list."""
+        return self._hosts.setdefault((urlsplit(wanted.url).netloc, type(wanted)), _Host())
 
     def _pause(self, failures: int, next_update: dt.datetime | None) -> float:
         """Return how long to wait, spread so that the workers of an exchange do not come at one instant."""
@@ -230,10 +283,9 @@ class Refresher:
     async def _fetch(self, wanted: Publication | StatusQuestion) -> Refreshed:
         """Fetch one thing and keep it; a failure is a result."""
         host = urlsplit(wanted.url).netloc
-        slots = self._hosts.setdefault(host, asyncio.Semaphore(AT_ONCE_PER_HOST))
         try:
-            async with slots:
-                data = await self._download(wanted)
+            async with self._host(wanted).slots:
+                data = await self._ask(wanted)
             source = await asyncio.to_thread(self._take, wanted, data)
         except (Unavailable, OSError, TimeoutError, aiohttp.ClientError) as error:
             trouble = str(error) or type(error).__name__
@@ -242,18 +294,33 @@ class Refresher:
         metrics.TRUST_REFRESHED.labels(host).inc()
         return Refreshed(wanted.url, None, source.next_update)
 
-    async def _download(self, wanted: Publication | StatusQuestion) -> bytes:
+    async def _ask(self, wanted: Publication | StatusQuestion) -> bytes:
+        """Return an answer's bytes: of a server that takes its time, or of one that has come back meanwhile."""
+        patience = self._patience
+        patient = asyncio.create_task(self._download(wanted, patience.answer))
+        try:
+            while not (await asyncio.wait([patient], timeout=patience.hurry))[0]:
+                with contextlib.suppress(Unavailable, OSError, TimeoutError, aiohttp.ClientError):
+                    return await self._download(wanted, patience.hurry)
+            return patient.result()
+        finally:
+            patient.cancel()
+            await asyncio.gather(patient, return_exceptions=True)
+
+    async def _download(self, wanted: Publication | StatusQuestion, seconds: float) -> bytes:
         """Return an answer's bytes, all of them within the time and size allowed."""
         if self._session is None:
-            limit = aiohttp.ClientTimeout(total=self._patience.answer)
-            self._session = await self._resources.enter_async_context(aiohttp.ClientSession(timeout=limit))
+            self._session = await self._resources.enter_async_context(aiohttp.ClientSession())
+        limit = aiohttp.ClientTimeout(total=seconds)
         most = self._largest_list
         if isinstance(wanted, StatusQuestion):
             most = LARGEST_ANSWER
             headers = {"Content-Type": "application/ocsp-request"}
-            call = self._session.post(wanted.url, data=wanted.request, headers=headers, allow_redirects=False)
+            call = self._session.post(
+                wanted.url, data=wanted.request, headers=headers, allow_redirects=False, timeout=limit
+            )
         else:
-            call = self._session.get(wanted.url, allow_redirects=False)
+            call = self._session.get(wanted.url, allow_redirects=False, timeout=limit)
         async with call as response:
             if response.status != 200:  # noqa: PLR2004 - HTTP's OK
                 raise Unavailable(f"HTTP status {response.status}")
@@ -266,21 +333,28 @@ class Refresher:
 
     def _take(self, wanted: Publication | StatusQuestion, data: bytes) -> Source:
         """Check what was fetched and put it into the folder, unless what is there is newer or the same."""
-        now = self._clock()
-        source = wanted.check(data, self._store, now)
-        target = self._folder / wanted.place
+        source = wanted.read(data, self._store)
+        if not source.is_fresh(self._clock()):
+            raise Unavailable(f"stale: it was good until {source.next_update:%Y-%m-%d %H:%M:%S} UTC")
+        place = wanted.place(data)
+        target = self._folder / place
         try:
             held = target.read_bytes()
             if held == data:
                 return source
-            known = wanted.check(held, self._store, now)
+            # What is no longer fresh still says since when something is revoked: an older one must not take its place.
+            known = wanted.read(held, self._store)
         except (OSError, Unavailable):
             pass
         else:
             if source.this_update < known.this_update:
                 raise Unavailable("older than what was fetched before")
-        keep(self._folder, wanted.place, data)
+        keep(self._folder, place, data)
         return source
+
+
+def _url(wanted: Publication | StatusQuestion) -> str:
+    return wanted.url
 
 
 def _now() -> dt.datetime:

@@ -14,6 +14,7 @@ import structlog
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
 from prometheus_client import REGISTRY
 
 from lienthong.document.verdicts import Verdict
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
-HURRY = Patience(every=0.05, answer=5.0, first_retry=0.01, last_retry=0.05, look=0.02)
+HURRY = Patience(every=0.05, answer=5.0, hurry=0.1, first_retry=0.01, last_retry=0.05, look=0.02)
 DAY = dt.timedelta(days=1)
 
 
@@ -52,11 +53,20 @@ class Mirror:
         self.gate = asyncio.Event()
         self.gate.set()
         self.waiting = asyncio.Event()
+        self.forgets = 0
+        """How many of the next requests never get an answer."""
+        self.answer: Callable[[bytes], bytes] | None = None
+        """Makes the body of what is asked, instead of `body`."""
 
-    async def respond(self, _request: web.Request) -> web.Response:
+    async def respond(self, request: web.Request) -> web.Response:
         """Answer when the gate is open."""
         self.asked += 1
         self.waiting.set()
+        if self.forgets:
+            self.forgets -= 1
+            await asyncio.Event().wait()
+        if self.answer is not None:
+            self.body = self.answer(await request.read())
         await self.gate.wait()
         return web.Response(body=self.body, status=self.status, headers={"Location": "/elsewhere"})
 
@@ -174,7 +184,7 @@ async def test_what_a_lying_server_says_is_not_kept(
     mirror.body = der(hierarchy.crl(hierarchy.sub))
     refresher = Refresher(folder, urls=[mirror.url], largest_list=2000)
     await refresher.refresh()
-    kept = (folder / Publication(mirror.url).place).read_bytes()
+    kept = (folder / Publication(mirror.url).place(mirror.body)).read_bytes()
     stranger = Hierarchy(hierarchy.now)
     mirror.body = {
         "junk": b"<html>maintenance</html>",
@@ -188,9 +198,96 @@ async def test_what_a_lying_server_says_is_not_kept(
     (outcome,) = await refresher.refresh()
     assert outcome.trouble is not None
     assert word in outcome.trouble
-    assert (folder / Publication(mirror.url).place).read_bytes() == kept
+    assert {path.read_bytes() for path in (folder / "crls").glob("fetched-*")} == {kept}
     host = mirror.url.removeprefix("http://")
     assert REGISTRY.get_sample_value("lienthong_trust_refresh_failed_total", {"host": host}) == 1
+
+
+async def test_a_stale_list_is_not_replaced_by_an_older_one(folder: Path, hierarchy: Hierarchy, mirror: Mirror) -> None:
+    """What is no longer fresh still says who is revoked: an older list that is good for longer does not undo that."""
+    signer = hierarchy.signer().certificate
+    mirror.body = der(hierarchy.crl(hierarchy.sub, Revocation(signer, now() - DAY), since=now() - DAY / 2))
+    await Refresher(folder, urls=[mirror.url]).refresh()
+    mirror.body = der(hierarchy.crl(hierarchy.sub, since=now() - 2 * DAY, until=now() + 30 * DAY))
+    later = Refresher(folder, urls=[mirror.url], clock=lambda: now() + 7 * DAY)
+    (outcome,) = await later.refresh()
+    assert outcome.trouble == "older than what was fetched before"
+    assert verdict(signer, TrustStore.load(folder)) is Verdict.INVALID
+
+
+async def test_a_list_of_another_authority_is_not_what_was_asked_for(
+    folder: Path, hierarchy: Hierarchy, mirror: Mirror
+) -> None:
+    """At the address that a certificate names only its issuer's list counts, and no other takes that one's place."""
+    place = x509.DistributionPoint([x509.UniformResourceIdentifier(f"{mirror.url}/x.crl")], None, None, None)
+    signer = hierarchy.signer(others=[(x509.CRLDistributionPoints([place]), False)]).certificate
+    revoked = der(hierarchy.crl(hierarchy.sub, Revocation(signer, now() - DAY)))
+    refresher = Refresher(folder)
+    refresher.remember(signer)
+    mirror.body = revoked
+    await refresher.refresh()
+    mirror.body = der(hierarchy.crl(hierarchy.root, since=now()))
+    (outcome,) = await refresher.refresh()
+    assert outcome.trouble is not None
+    assert "not signed by" in outcome.trouble
+    (from_operator,) = await Refresher(folder, urls=[f"{mirror.url}/x.crl"]).refresh()
+    assert from_operator.trouble is None
+    mirror.body = revoked
+    (outcome,) = await refresher.refresh()
+    assert outcome.trouble is None
+    assert verdict(signer, TrustStore.load(folder)) is Verdict.INVALID
+
+
+async def test_a_server_that_forgot_what_it_was_asked_is_asked_again(
+    folder: Path, hierarchy: Hierarchy, mirror: Mirror
+) -> None:
+    """One that was switched off in the middle never says so: its return is noticed before patience ends."""
+    mirror.forgets = 1
+    mirror.body = der(hierarchy.crl(hierarchy.sub))
+    (outcome,) = await Refresher(folder, urls=[mirror.url], patience=Patience(answer=60, hurry=0.1)).refresh()
+    assert outcome.trouble is None
+    assert mirror.asked == 2
+
+
+async def test_a_new_signer_is_looked_up_at_once(authority: DevelopmentAuthority) -> None:
+    """What documents wait for is fetched when its signer is seen for the first time, not at the next look around."""
+    signer = authority.issue("H23", "Tỉnh").certificate
+    for path in (authority.trust_folder / "crls").iterdir():
+        path.unlink()
+    (authority.trust_folder / ADDRESSES).unlink()
+    store = TrustStore.load(authority.trust_folder)
+    async with (
+        DevelopmentServer(authority),
+        Refresher(authority.trust_folder, patience=Patience(look=600)) as refresher,
+    ):
+        await until(lambda: any((authority.trust_folder / "crls").iterdir()))
+        refresher.remember(signer)
+        await until(lambda: verdict(signer, store.current()) is Verdict.VALID)
+
+
+async def test_one_answer_brings_back_all(folder: Path, hierarchy: Hierarchy, mirror: Mirror) -> None:
+    """Of thousands of OCSP answers one at a time finds out whether the responder is back; then all are asked for."""
+    place = x509.AccessDescription(
+        x509.oid.AuthorityInformationAccessOID.OCSP, x509.UniformResourceIdentifier(mirror.url)
+    )
+    point = (x509.AuthorityInformationAccess([place]), False)
+    signers = {one.serial_number: one for one in (hierarchy.signer(others=[point]).certificate for _ in range(20))}
+    mirror.status = 503
+    patience = Patience(first_retry=0.2, last_retry=0.2, look=0.02)
+
+    def answer(request: bytes) -> bytes:
+        serial = ocsp.load_der_ocsp_request(request).serial_number
+        return hierarchy.answer(signers[serial]).public_bytes(Encoding.DER)
+
+    async with Refresher(folder, patience=patience) as refresher:
+        for signer in signers.values():
+            refresher.remember(signer)
+        await until(lambda: mirror.asked >= 22)
+        mirror.answer, mirror.status, asked = answer, 200, mirror.asked
+        await until(lambda: len(list((folder / "ocsp").glob("fetched-*"))) == 20)
+        assert mirror.asked - asked <= 21
+    store = TrustStore.load(folder)
+    assert {verdict(signer, store) for signer in signers.values()} == {Verdict.VALID}
 
 
 async def test_a_slow_server_delays_no_judgement(folder: Path, hierarchy: Hierarchy, mirror: Mirror) -> None:
