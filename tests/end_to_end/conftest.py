@@ -16,7 +16,7 @@ from lienthong.simulation.supervisor import Supervisor
 from lienthong.testing.databases import create_database, drop_database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -44,8 +44,10 @@ class Running:
 class RunningExchange(Protocol):
     """Starts an exchange for these members; everything of it is gone afterwards."""
 
-    def __call__(self, members: Sequence[Member]) -> AbstractAsyncContextManager[Running]:
-        """Return the exchange as a context."""
+    def __call__(
+        self, members: Sequence[Member], environment: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[Running]:
+        """Return the exchange as a context; `environment` has settings of its workers that are not as usual."""
         ...
 
 
@@ -53,14 +55,18 @@ class RunningExchange(Protocol):
 def running_exchange(servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> RunningExchange:
     """Provide a way to start a whole exchange."""
 
-    def start(members: Sequence[Member]) -> AbstractAsyncContextManager[Running]:
-        return _running(servers, tmp_path_factory.mktemp("exchange"), members)
+    def start(
+        members: Sequence[Member], environment: Mapping[str, str] | None = None
+    ) -> AbstractAsyncContextManager[Running]:
+        return _running(servers, tmp_path_factory.mktemp("exchange"), members, environment or {})
 
     return start
 
 
 @asynccontextmanager
-async def _running(servers: Servers, folder: Path, members: Sequence[Member]) -> AsyncIterator[Running]:
+async def _running(
+    servers: Servers, folder: Path, members: Sequence[Member], environment: Mapping[str, str]
+) -> AsyncIterator[Running]:
     name = f"test_{uuid.uuid4().hex}"
     admin_url = f"{servers.broker_url}/{name}"
     async with BrokerAdmin(servers.management_url) as admin:
@@ -73,7 +79,8 @@ async def _running(servers: Servers, folder: Path, members: Sequence[Member]) ->
                 members=members,
                 credentials=Credentials.issue(folder / "authority", members),
             )
-            async with Supervisor(exchange.environment, logs=folder / "logs", scratch=folder / "scratch") as workers:
+            settings = exchange.environment | dict(environment)
+            async with Supervisor(settings, logs=folder / "logs", scratch=folder / "scratch") as workers:
                 yield Running(exchange, workers, name, admin_url)
         finally:
             await admin.delete_vhost(name)
