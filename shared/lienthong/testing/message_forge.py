@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import datetime as dt
 import hashlib
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -26,6 +28,8 @@ from lienthong.signature.signer import FileSigner, Signer
 from lienthong.signature.tree import canonical, parse_canonical
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lienthong.signature.examination import Layout
 
 __all__ = [
@@ -40,12 +44,32 @@ __all__ = [
     "Ref",
     "attachment",
     "certificate",
+    "document_called",
+    "header",
     "line",
     "signer",
 ]
 
 AGENCY: Final = "000.00.01.G01"
 NAMESPACES: Final = f'xmlns="{names.NAMESPACE}" xmlns:edXML="{names.NAMESPACE}"'
+_document_id: Final = ContextVar("document_id", default="d-1")
+
+
+@contextmanager
+def document_called(document_id: str) -> Iterator[None]:
+    """Let what is drafted in this block be a document of this id."""
+    token = _document_id.set(document_id)
+    try:
+        yield
+    finally:
+        _document_id.reset(token)
+
+
+def header() -> str:
+    """Return the MessageHeader of the document that is drafted."""
+    return HEADER.replace(">d-1<", f">{_document_id.get()}<")
+
+
 HEADER: Final = (
     '<edXML:MessageHeader Id="h"><edXML:From><edXML:OrganId>000.00.01.G01</edXML:OrganId>'
     "<edXML:OrganName>Bộ Thử nghiệm</edXML:OrganName></edXML:From><edXML:To><edXML:OrganId>000.00.02.H02"
@@ -135,7 +159,7 @@ class Draft:
     layout: Layout = "manifest"
     key: Signer = field(default_factory=signer)
     contents: tuple[bytes, ...] = (b"%PDF-1.7 first", b"%PDF-1.7 second")
-    header: str = HEADER
+    header: str = field(default_factory=header)
     trace: str = TRACE
     lines: list[str] | None = None
     manifest: str | None = None

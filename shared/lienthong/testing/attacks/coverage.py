@@ -10,7 +10,6 @@ from lienthong.signature.algorithms import EXCLUSIVE_C14N
 from lienthong.signature.signature_element import BASE64
 from lienthong.testing.attacks.expectations import CONSTRAINTS, CRYPTO, FORMAT, HASH, NOT_FOUND, ONE, TWO, WEAK, changed
 from lienthong.testing.message_forge import (
-    HEADER,
     HEADER_REF,
     MANIFEST_REF,
     PROPERTIES,
@@ -18,6 +17,7 @@ from lienthong.testing.message_forge import (
     Draft,
     Ref,
     attachment,
+    header,
     line,
 )
 
@@ -140,7 +140,7 @@ def attachments() -> Iterator[Found]:
         "content hidden in the header",
         FORMAT,
         Draft(
-            header=HEADER.replace(
+            header=header().replace(
                 "</edXML:MessageHeader>", "<ContentTransferEncoded></ContentTransferEncoded></edXML:MessageHeader>"
             )
         ).sign,
@@ -195,7 +195,7 @@ def tampering() -> Iterator[Found]:
                 "<edXML:OrganId>000.00.01.G02</edXML:OrganId><edXML:OrganName>",
             ),
             ("addressee", "000.00.02.H02", "000.00.02.H03"),
-            ("document id", ">d-1<", ">d-2<"),
+            ("document id", "</edXML:DocumentId>", "x</edXML:DocumentId>"),
             ("subject", "V/v thử", "V/v thư"),
             ("addressee added", "<edXML:DocumentId>", "<edXML:To/><edXML:DocumentId>"),
             ("line of the manifest", "<edXML:AttachmentName>1.pdf", "<edXML:AttachmentName>9.pdf"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from lienthong.testing.attacks.expectations import FORMAT
-from lienthong.testing.message_forge import HEADER, TRACE, Draft
+from lienthong.testing.message_forge import TRACE, Draft, header
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -131,6 +131,6 @@ def _garbage() -> Iterator[Found]:
         "tags in CDATA",
         FORMAT,
         lambda: Draft(
-            header=HEADER.replace("V/v thử", "<![CDATA[<ContentTransferEncoded>QUJD</ContentTransferEncoded>]]>")
+            header=header().replace("V/v thử", "<![CDATA[<ContentTransferEncoded>QUJD</ContentTransferEncoded>]]>")
         ).sign(),
     )

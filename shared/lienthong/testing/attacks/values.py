@@ -8,7 +8,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 from lienthong.testing.attacks.expectations import FORMAT, HASH, ONE, TWO, changed
-from lienthong.testing.message_forge import HEADER, Draft, line
+from lienthong.testing.message_forge import Draft, header, line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,13 +22,13 @@ def values() -> Iterator[Found]:
     """One value is read in two ways: comments, CDATA, canonical forms, base64."""
     draft = Draft()
     sender = "<edXML:OrganId>000.00.01.G01"
-    for name, header in {
-        "comment in a value": HEADER.replace(sender, f"{sender}<!---->.X99"),
-        "comment before a value": HEADER.replace(sender, sender.replace(">", "><!--x-->", 1)),
-        "comment between elements": HEADER.replace("<edXML:To>", "<!-- --><edXML:To>"),
+    for name, read in {
+        "comment in a value": header().replace(sender, f"{sender}<!---->.X99"),
+        "comment before a value": header().replace(sender, sender.replace(">", "><!--x-->", 1)),
+        "comment between elements": header().replace("<edXML:To>", "<!-- --><edXML:To>"),
     }.items():
-        yield f"{name}, after signing", FORMAT, changed(draft, (HEADER, header))
-    signed_comment = HEADER.replace(sender, f"{sender}<!---->.X99")
+        yield f"{name}, after signing", FORMAT, changed(draft, (header(), read))
+    signed_comment = header().replace(sender, f"{sender}<!---->.X99")
     yield "comment in a value, signed so", FORMAT, Draft(header=signed_comment).sign
     yield "instruction in a value", FORMAT, changed(draft, (sender, f"{sender}<?x y?>.X99"))
     yield "comment behind the root", FORMAT, changed(draft, ("</edXML>", "</edXML><!-- -->"))
@@ -60,15 +60,21 @@ def values() -> Iterator[Found]:
         ("relative namespace", "<edXML:From>", '<edXML:From xmlns:r="x/y" r:a="b">', FORMAT),
     ):
         yield name, code, changed(draft, (before, after))
-    yield "element in a value, signed so", FORMAT, Draft(header=HEADER.replace(sender, f"{sender}<edXML:b/>.X99")).sign
+    yield (
+        "element in a value, signed so",
+        FORMAT,
+        Draft(header=header().replace(sender, f"{sender}<edXML:b/>.X99")).sign,
+    )
     yield (
         "sender twice, signed so",
         FORMAT,
         Draft(
-            header=HEADER.replace("<edXML:To>", "<edXML:From><edXML:OrganId>X99</edXML:OrganId></edXML:From><edXML:To>")
+            header=header().replace(
+                "<edXML:To>", "<edXML:From><edXML:OrganId>X99</edXML:OrganId></edXML:From><edXML:To>"
+            )
         ).sign,
     )
-    yield "no sender, signed so", FORMAT, Draft(header=HEADER.replace("edXML:From>", "edXML:Frm>")).sign
+    yield "no sender, signed so", FORMAT, Draft(header=header().replace("edXML:From>", "edXML:Frm>")).sign
     one = base64.b64encode(ONE).decode()
     for name, text in {
         "garbage inside": one[:4] + "!@" + one[4:],

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from lienthong.testing.attacks.expectations import CONSTRAINTS, FORMAT, NO_CERTIFICATE, ONE, TWO, changed
-from lienthong.testing.message_forge import HEADER, TRACE, Draft, line
+from lienthong.testing.message_forge import TRACE, Draft, header, line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["wrapping"]
 
-FORGED_HEADER: Final = HEADER.replace("000.00.02.H02", "000.00.66.H66")
 SIGNATURE: Final = re.compile(rb"<ds:Signature .*</ds:Signature>")
 
 
@@ -24,37 +23,37 @@ def wrapping() -> Iterator[Found]:
     draft = Draft()
     end = "</edXML:edXMLHeader>"
     places = {
-        "in the header": (end, f"<Old>{HEADER}</Old>{end}"),
-        "in the envelope": ("</edXML:edXMLEnvelope>", f"<Old>{HEADER}</Old></edXML:edXMLEnvelope>"),
-        "in the root": ("</edXML>", f"<Old>{HEADER}</Old></edXML>"),
-        "in the body": ("</edXML:edXMLBody>", f"{HEADER}</edXML:edXMLBody>"),
-        "among the attachments": ("</AttachmentEncoded>", f"{HEADER}</AttachmentEncoded>"),
-        "in the trace": ("</edXML:TraceHeaderList>", f"{HEADER}</edXML:TraceHeaderList>"),
-        "beside the signature": ("</edXML:DigitalSignature>", f"{HEADER}</edXML:DigitalSignature>"),
-        "in another object": ("</ds:Signature>", f"<ds:Object>{HEADER}</ds:Object></ds:Signature>"),
-        "in the object": ("</ds:Object>", f"{HEADER}</ds:Object>"),
-        "in KeyInfo": ("</ds:KeyInfo>", f"{HEADER}</ds:KeyInfo>"),
+        "in the header": (end, f"<Old>{header()}</Old>{end}"),
+        "in the envelope": ("</edXML:edXMLEnvelope>", f"<Old>{header()}</Old></edXML:edXMLEnvelope>"),
+        "in the root": ("</edXML>", f"<Old>{header()}</Old></edXML>"),
+        "in the body": ("</edXML:edXMLBody>", f"{header()}</edXML:edXMLBody>"),
+        "among the attachments": ("</AttachmentEncoded>", f"{header()}</AttachmentEncoded>"),
+        "in the trace": ("</edXML:TraceHeaderList>", f"{header()}</edXML:TraceHeaderList>"),
+        "beside the signature": ("</edXML:DigitalSignature>", f"{header()}</edXML:DigitalSignature>"),
+        "in another object": ("</ds:Signature>", f"<ds:Object>{header()}</ds:Object></ds:Signature>"),
+        "in the object": ("</ds:Object>", f"{header()}</ds:Object>"),
+        "in KeyInfo": ("</ds:KeyInfo>", f"{header()}</ds:KeyInfo>"),
         "in unsigned properties": (
             "</xades:QualifyingProperties>",
-            f"<xades:UnsignedProperties>{HEADER}</xades:UnsignedProperties></xades:QualifyingProperties>",
+            f"<xades:UnsignedProperties>{header()}</xades:UnsignedProperties></xades:QualifyingProperties>",
         ),
     }
     for place, (before, after) in places.items():
-        moved = changed(draft, (HEADER, _without(FORGED_HEADER)), (before, after))
+        moved = changed(draft, (header(), _without(_forged_header())), (before, after))
         # Unsigned properties and the trace may hold anything: there the header that is read is simply not signed.
         free = place in {"in unsigned properties", "in the trace"}
         code = NO_CERTIFICATE if place == "in KeyInfo" else FORMAT
         yield f"moved {place}", CONSTRAINTS if free else code, moved
-        yield f"moved {place}, same Id", code, changed(draft, (HEADER, FORGED_HEADER), (before, after))
-    yield "second header before", FORMAT, changed(draft, (HEADER, _without(FORGED_HEADER) + HEADER))
-    yield "second header after", FORMAT, changed(draft, (HEADER, HEADER + _without(FORGED_HEADER)))
-    yield "second header, same Id", FORMAT, changed(draft, (HEADER, FORGED_HEADER + HEADER))
+        yield f"moved {place}, same Id", code, changed(draft, (header(), _forged_header()), (before, after))
+    yield "second header before", FORMAT, changed(draft, (header(), _without(_forged_header()) + header()))
+    yield "second header after", FORMAT, changed(draft, (header(), header() + _without(_forged_header())))
+    yield "second header, same Id", FORMAT, changed(draft, (header(), _forged_header() + header()))
     for attribute in ("ID", "id", "xml:id", "edXML:Id", "Name"):
         trace = TRACE.replace('id="t"', f'{attribute}="h"')
         yield f"{attribute} of the same value elsewhere", FORMAT, changed(draft, (TRACE, trace))
-    other = FORGED_HEADER.replace('Id="h"', 'xml:id="h"')
-    yield "header by xml:id", FORMAT, changed(draft, (HEADER, other), ("</edXML>", f"<Old>{HEADER}</Old></edXML>"))
-    yield "header by ID alone", CONSTRAINTS, changed(draft, (HEADER, HEADER.replace("Id=", "ID=")))
+    other = _forged_header().replace('Id="h"', 'xml:id="h"')
+    yield "header by xml:id", FORMAT, changed(draft, (header(), other), ("</edXML>", f"<Old>{header()}</Old></edXML>"))
+    yield "header by ID alone", CONSTRAINTS, changed(draft, (header(), header().replace("Id=", "ID=")))
     envelope = re.compile(rb"<edXML:edXMLEnvelope>.*</edXML:edXMLEnvelope>")
 
     def doubled(after: bool) -> bytes:
@@ -105,7 +104,11 @@ def wrapping() -> Iterator[Found]:
         ),
     )
     yield "other root", FORMAT, changed(draft, ("<edXML xmlns", "<Other xmlns"), ("</edXML>", "</Other>"))
-    yield "text instead of the header", FORMAT, changed(draft, (HEADER, "h"))
+    yield "text instead of the header", FORMAT, changed(draft, (header(), "h"))
+
+
+def _forged_header() -> str:
+    return header().replace("000.00.02.H02", "000.00.66.H66")
 
 
 def _without(xml: str, name: str = "Id") -> str:
