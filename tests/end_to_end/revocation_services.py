@@ -142,7 +142,7 @@ class Authority:
     def _wrong_list(self) -> bytes:
         match self.failure:
             case "other list":
-                return _der(self._stranger.crl(self._stranger.sub))
+                return _der(self._stranger.crl(self._stranger.sub, since=now()))
             case "forged list":
                 return self._crl(key=ec.generate_private_key(ec.SECP256R1()))
             case "older list":
