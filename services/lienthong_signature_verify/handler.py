@@ -112,6 +112,7 @@ class VerifySignature:
                     fresh[document.document] = judged
         rows = [one.row for one in fresh.values()]
         histories = _Histories(documents, before | await unit.record_verifications(rows), routings)
+        await unit.answer_judgements({item.task.document for item in items if item.task.judgement > 1})
         await _let_rest(unit, histories)
         refusals = {
             item.task.document: _refusal(documents[item.task.document], fresh)

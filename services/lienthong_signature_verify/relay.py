@@ -33,11 +33,12 @@ if TYPE_CHECKING:
 
 __all__ = ["Relay"]
 
-AT_ONCE = 100
+AT_ONCE = 50
+"""Judgements asked for and not made yet: what an outage has left waiting must not push aside what comes in."""
 LOOK_SECONDS = 1.0
 """Between two looks at what is due and at the trust folder."""
-DRAIN_SECONDS = 0.5
-"""Between two full turns: what an outage has left waiting must not push aside what comes in."""
+DRAIN_SECONDS = 0.25
+"""The same while there is something due."""
 CONFIRM_SECONDS = 10.0
 """How long the broker may take to confirm one turn; the rows are locked meanwhile."""
 HASTEN_SECONDS = 5.0
@@ -106,8 +107,8 @@ class Relay:
             due = await unit.due_judgements(now, AT_ONCE)
             results = await self._publish([_ask(one) for one in due])
             asked = [one for one, error in zip(due, results, strict=True) if error is None]
-            await unit.postpone_judgements(
-                {one.verification: again_at(one.received_at, now, one.held_until) for one in asked}
+            await unit.ask_judgements(
+                {one.verification: again_at(one.received_at, now, one.held_until) for one in asked}, now
             )
             metrics.HELD.set(await unit.count_held())
         errors = [error for error in results if error is not None]
@@ -138,7 +139,7 @@ class Relay:
                 await asyncio.sleep(backoff.next())
             else:
                 backoff.reset()
-                await asyncio.sleep(DRAIN_SECONDS if asked == AT_ONCE else LOOK_SECONDS)
+                await asyncio.sleep(DRAIN_SECONDS if asked else LOOK_SECONDS)
 
     async def _survive(self, action: Callable[[], Awaitable[ResultT]]) -> ResultT | None:
         """Return what an action returns, None when it failed: whatever it is, what waits must not be forgotten."""

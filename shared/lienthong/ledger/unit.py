@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from dataclasses import fields
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lienthong.ledger.repairs import RepairRow, StatusInput, UnreportedDelivery
@@ -37,7 +38,6 @@ from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
-    from datetime import datetime
     from uuid import UUID
 
     import asyncpg
@@ -45,12 +45,16 @@ if TYPE_CHECKING:
     from lienthong.ledger.directory import Directory
     from lienthong.ledger.rows import Mark
 
-__all__ = ["Unit", "recorded_dead_letter"]
+__all__ = ["ASKED_FOR", "Unit", "recorded_dead_letter"]
 
 JSON_COLUMNS = ("problems", "grounds", "headers")
 MARKED_TABLES = ("document", "refusal", "verification", "routing", "status", "notice")
 
 Row = TypeVar("Row")
+
+
+ASKED_FOR = timedelta(minutes=5)
+"""After that long a judgement that was asked for is taken for lost, such as in a dead letter."""
 
 
 class Unit:
@@ -136,9 +140,22 @@ class Unit:
         return await self.verifications(documents)
 
     async def due_judgements(self, now: datetime, limit: int) -> list[DueJudgement]:
-        """Return judgements to be made again by now, longest due first, locked; not those another worker has locked."""
-        found = await self._connection.fetch(statement("due_judgements"), now, limit)
+        """Return judgements to be made again by now, longest due first, locked; not those another worker has locked.
+
+        They are so few that with them no more than `limit` are asked for and not made yet.
+        """
+        found = await self._connection.fetch(statement("due_judgements"), now, limit, now - ASKED_FOR)
         return [DueJudgement(**row) for row in found]
+
+    async def ask_judgements(self, times: Mapping[UUID, datetime], now: datetime) -> None:
+        """Record that judgements, by their ids, are asked to be made again, and when to ask after that."""
+        if times:
+            await self._connection.execute(statement("ask_judgements"), list(times), list(times.values()), now)
+
+    async def answer_judgements(self, documents: Collection[UUID]) -> None:
+        """Record that documents have been judged again as asked, whatever came of it."""
+        if documents:
+            await self._connection.execute(statement("answer_judgements"), sorted(documents))
 
     async def postpone_judgements(self, times: Mapping[UUID, datetime | None]) -> None:
         """Set when judgements, by their ids, are to be made again; None for never."""

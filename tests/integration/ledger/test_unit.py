@@ -24,6 +24,7 @@ from lienthong.ledger.rows import (
     StatusRow,
     SubmissionRow,
 )
+from lienthong.ledger.unit import ASKED_FOR
 
 
 async def count(database: str, sql: str) -> int:
@@ -141,6 +142,27 @@ async def test_due_judgements_are_taken_by_one_worker(ledger: Ledger) -> None:
         assert [one.document for one in await unit.due_judgements(NOW, 10)] == [left.document]
         await unit.hasten_judgements(NOW)
         assert len(await unit.due_judgements(NOW, 10)) == 3
+
+
+async def test_what_was_asked_for_is_not_asked_again_before_it_is_judged(ledger: Ledger) -> None:
+    """Neither hastened nor due again: it counts against what may be asked for until it is judged, or taken for lost."""
+    rows = [document_row(f"d{number}") for number in range(3)]
+    async with ledger.transaction() as unit:
+        await unit.record_documents(rows, [])
+        await unit.record_verifications([verification_row(row.document) for row in rows])
+        asked = {one.verification: one.document for one in await unit.due_judgements(NOW, 2)}
+        await unit.ask_judgements(dict.fromkeys(asked, NOW), NOW)
+        assert len(asked) == 2
+        assert await unit.due_judgements(NOW, 2) == []
+        await unit.hasten_judgements(NOW)
+        (third,) = await unit.due_judgements(NOW, 10)
+        assert third.verification not in asked
+        first, second = asked.items()
+        await unit.answer_judgements([first[1]])
+        assert len(await unit.due_judgements(NOW, 2)) == 1
+        assert {one.verification for one in await unit.due_judgements(NOW, 10)} == {first[0], third.verification}
+        later = NOW + ASKED_FOR
+        assert second[0] in {one.verification for one in await unit.due_judgements(later, 10)}
 
 
 async def test_a_routing_keeps_its_first_deliveries(ledger: Ledger) -> None:

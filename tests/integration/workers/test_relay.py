@@ -80,7 +80,7 @@ async def due(ledger: Ledger, at: datetime) -> int:
 
 
 async def test_what_is_due_is_asked_for_once(ledger: Ledger, store: FolderStore, bus: Bus, trust_folder: Path) -> None:
-    """Two relays side by side ask for each due document once, under the next number, and set its next time."""
+    """Two relays side by side ask for each due document once, under the next number; judged, it waits for its time."""
     await held(ledger, store, 30)
     relays = [Relay(ledger, bus, trust_folder, clock=lambda: NOW) for _ in range(2)]
     assert sum(await asyncio.gather(*(relay.turn() for relay in relays))) == 30
@@ -88,6 +88,9 @@ async def test_what_is_due_is_asked_for_once(ledger: Ledger, store: FolderStore,
     assert len({task.document for task in tasks}) == 30
     assert {(task.judgement, task.user, task.received_at) for task in tasks} == {(2, "G22", NOW)}
     assert await relays[0].turn() == 0
+    assert await due(ledger, NOW + timedelta(seconds=10)) == 0
+    async with ledger.transaction() as unit:
+        await unit.answer_judgements([task.document for task in tasks])
     assert await due(ledger, NOW + timedelta(seconds=9)) == 0
     assert await due(ledger, NOW + timedelta(seconds=10)) == 30
 

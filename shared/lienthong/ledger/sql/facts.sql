@@ -134,7 +134,7 @@ from fact
 
 -- name: settle_verifications
 -- What has a later judgement is not judged again itself.
-update verification v set judge_again_at = null
+update verification v set judge_again_at = null, asked_at = null
 where v.document = any ($1::uuid[]) and v.judge_again_at is not null
   and exists (select from verification later where later.document = v.document and later.judgement > v.judgement)
 
@@ -146,14 +146,25 @@ where document = any ($1::uuid[])
 order by document, judgement
 
 -- name: due_judgements
--- Locked until the transaction ends; what another worker has locked is left to it.
+-- Locked until the transaction ends; what another worker has locked is left to it. Together with what was asked for since
+-- $3 and is not judged yet there are no more than $2.
 select v.verification, v.document, v.judgement, v.held_until, d.sha256, d.user_name, d.received_at, d.lane
 from verification v
 join document d using (document)
-where v.judge_again_at <= $1
+where v.judge_again_at <= $1 and (v.asked_at is null or v.asked_at <= $3)
 order by v.judge_again_at
-limit $2
+limit greatest(0, $2 - (select count(*) from verification where asked_at > $3))
 for update of v skip locked
+
+-- name: ask_judgements
+update verification set judge_again_at = m.at, asked_at = $3
+from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
+where verification.verification = m.key
+
+-- name: answer_judgements
+update verification set asked_at = null
+where verification in (select verification from verification where document = any ($1::uuid[]) and asked_at is not null
+                       order by verification for update)
 
 -- name: postpone_judgements
 update verification set judge_again_at = m.at

@@ -1,0 +1,117 @@
+"""The relay in an outage: what could not be found out is asked for again, no faster than it is judged."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest_asyncio
+from tests.integration.workers.conftest import NOW, document, handed_on, handle, signed, submitted
+
+from lienthong.ledger.reports import Reports
+from lienthong.signature.policy import Policy
+from lienthong_ingest.handler import IngestDocument
+from lienthong_signature_verify.handler import VerifySignature
+from lienthong_signature_verify.relay import AT_ONCE, EXAMINERS_LAG, Relay
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from tests.integration.workers.conftest import ExaminesHere
+
+    from lienthong.bus.messages import Incoming, Outgoing
+    from lienthong.ledger.ledger import Ledger
+    from lienthong.payload import FolderStore
+    from lienthong.trust import DevelopmentAuthority
+
+MANY = AT_ONCE + 10
+
+
+class Queue:
+    """What the relay publishes, until a worker takes it."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Outgoing] = []
+
+    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
+        """Take messages."""
+        self.waiting += messages
+        return [None] * len(messages)
+
+    def take(self, count: int) -> list[Incoming]:
+        """Return the longest waiting messages as a worker gets them."""
+        taken, self.waiting = self.waiting[:count], self.waiting[count:]
+        return [handed_on(one) for one in taken]
+
+
+class Outage:
+    """More documents held than may be asked for at once, and a relay at a time the test chooses."""
+
+    def __init__(
+        self, ledger: Ledger, store: FolderStore, examiner: ExaminesHere, authority: DevelopmentAuthority
+    ) -> None:
+        self.ledger, self.store, self.authority = ledger, store, authority
+        self.now = NOW
+        self.queue = Queue()
+        self.verify = VerifySignature(examiner, Policy(), clock=lambda: self.now)
+        self.relay = Relay(ledger, self.queue, authority.trust_folder, clock=lambda: self.now)
+
+    async def begin(self) -> None:
+        """Receive and hold the documents."""
+        for file in (self.authority.trust_folder / "crls").iterdir():
+            file.unlink()
+        bodies = [signed(document(f"d{number}"), self.authority) for number in range(MANY)]
+        taken = [submitted(body, message_id=f"m{number}") for number, body in enumerate(bodies)]
+        received = await handle(IngestDocument(self.store), self.ledger, *taken)
+        await handle(self.verify, self.ledger, *(handed_on(one.outputs[0]) for one in received))
+
+    async def judge(self, count: int) -> None:
+        """Let the worker judge what waits longest."""
+        await handle(self.verify, self.ledger, *self.queue.take(count))
+
+
+@pytest_asyncio.fixture
+async def outage(ledger: Ledger, store: FolderStore, examiner: ExaminesHere, authority: DevelopmentAuthority) -> Outage:
+    """Provide an outage that has begun."""
+    made = Outage(ledger, store, examiner, authority)
+    await made.begin()
+    return made
+
+
+@pytest_asyncio.fixture
+async def reports(database: str) -> AsyncIterator[Reports]:
+    """Provide the read side of the ledger."""
+    opened = await Reports.connect(database)
+    yield opened
+    await opened.close()
+
+
+async def test_no_more_is_asked_for_than_is_judged(outage: Outage) -> None:
+    """However often trust changes, the queue holds a bounded number of documents, each once; new ones find it short."""
+    outage.now += timedelta(minutes=1)
+    assert await outage.relay.turn() == AT_ONCE
+    for _ in range(3):
+        async with outage.ledger.transaction() as unit:
+            await unit.hasten_judgements(outage.now)
+        outage.now += timedelta(seconds=5)
+        assert await outage.relay.turn() == 0
+    await outage.judge(20)
+    assert await outage.relay.turn() == 20
+    assert len(outage.queue.waiting) == AT_ONCE
+    assert len({one.body for one in outage.queue.waiting}) == AT_ONCE
+
+
+async def test_a_change_of_trust_has_everything_judged_again(outage: Outage, reports: Reports) -> None:
+    """As soon as the lists are back, long before the next look was due, every held document is judged for good."""
+    await outage.relay.watch()
+    outage.now += EXAMINERS_LAG
+    while await outage.relay.turn():
+        await outage.judge(AT_ONCE)
+    outage.authority.publish()
+    relay = Relay(outage.ledger, outage.queue, outage.authority.trust_folder, clock=lambda: outage.now)
+    assert await relay.watch()
+    outage.now += EXAMINERS_LAG
+    while await relay.turn():
+        await outage.judge(AT_ONCE)
+    values = await reports.values(NOW - timedelta(days=1), NOW + timedelta(days=1))
+    assert (values["paper"], values["held"]) == (MANY, 0)
