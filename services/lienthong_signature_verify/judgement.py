@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 from lienthong.document.ids import derive
 from lienthong.document.verdicts import Value
 from lienthong.ledger.rows import VerificationRow
+from lienthong.worker.signers import printable, speaks_for
 from lienthong_signature_verify import words
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from lienthong.document.verdicts import Reason, SignatureFinding
     from lienthong.errors import Problem
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from lienthong.signature.policy import Policy, Rule
     from lienthong.signature.verification import Examined, Verification
 
-__all__ = ["Judged", "again_at", "judge", "speaks_for"]
+__all__ = ["Judged", "again_at", "judge"]
 
 FIRST_WAIT = timedelta(seconds=10)
 LONGEST_WAIT_HELD = timedelta(minutes=10)
@@ -109,22 +110,6 @@ def again_at(received_at: datetime, now: datetime, held_until: datetime | None) 
     return held_until if held_until > now else now + FIRST_WAIT
 
 
-def speaks_for(directory: Directory) -> Callable[[str, str], bool]:
-    """Return whether a certificate's agency may speak for the agency in From, by the directory.
-
-    It may when it is that agency, in whichever form the code is written and whether or not it is connected, or the
-    one that carries it.
-    """
-
-    def speaks(certified: str, written: str) -> bool:
-        signer, sender = directory.resolve(certified), directory.resolve(written)
-        if signer is None or sender is None:
-            return False
-        return signer.code == sender.code or directory.speaks_for(signer.code, sender)
-
-    return speaks
-
-
 def _name(directory: Directory, code: str) -> str:
     agency = directory.resolve(code)
     return agency.name if agency else code
@@ -154,16 +139,16 @@ def _findings(findings: Sequence[SignatureFinding]) -> list[dict[str, Any]]:
             "kind": one.kind,
             "verdict": one.verdict,
             **_reason(one.reason),
-            "signer": None if one.signer is None else words.printable(one.signer),
-            "agency": None if one.agency is None else words.printable(one.agency),
+            "signer": None if one.signer is None else printable(one.signer),
+            "agency": None if one.agency is None else printable(one.agency),
             "holder": one.holder,
             "signed_at": one.signed_at,
             "claimed_at": one.claimed_at,
-            "subject": words.printable(one.subject),
+            "subject": printable(one.subject),
         }
         for one in findings
     ]
 
 
 def _reason(reason: Reason) -> dict[str, str]:
-    return {"code": reason.code, "vi": words.printable(reason.vi), "en": words.printable(reason.en)}
+    return {"code": reason.code, "vi": printable(reason.vi), "en": printable(reason.en)}

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from lienthong.document import reasons
 from lienthong.document.messages import Found
 from lienthong.document.verdicts import Value, Verdict
+from lienthong.worker.signers import LONGEST, LONGEST_NAME, printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,23 +21,14 @@ if TYPE_CHECKING:
     from lienthong.errors import Problem
     from lienthong.signature.verification import Verification
 
-__all__ = ["found", "printable", "problems"]
+__all__ = ["found", "problems"]
 
 VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
-LONGEST = 500
-"""Characters of a text; two of them, in up to three bytes a character, and 2000 agency codes fit into one frame."""
-LONGEST_NAME = 120
 MOST_PROBLEMS = 100
 AFTER_HOLD = {
     "information": ("sẽ chuyển đi để biết", "it is delivered for information"),
     "refused": ("sẽ bị từ chối", "it is refused"),
 }
-
-
-def printable(text: str, longest: int = LONGEST) -> str:
-    """Return a stranger's text as the ledger and a clerk can have it: bounded, without what does not print."""
-    shown = text if len(text) <= longest else text[: longest - 1] + "…"
-    return "".join(sign if sign.isprintable() else "�" for sign in shown)
 
 
 def found(

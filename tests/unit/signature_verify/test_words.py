@@ -9,6 +9,7 @@ import pytest
 from lienthong.document.verdicts import Reason, SignatureFinding, Value, Verdict
 from lienthong.signature.policy import Appraisal
 from lienthong.signature.verification import Verification
+from lienthong.worker.signers import LONGEST
 from lienthong_signature_verify import words
 
 NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
@@ -71,7 +72,7 @@ def test_no_text_outgrows_a_header(appraisal: Appraisal, more: dict[str, object]
     huge = Appraisal(appraisal.verdict, appraisal.value, reasons, appraisal.held)
     found = words.found(verification(huge, *many), agency_name=lambda _: long, **more)  # type: ignore[arg-type]
     for text in (found.vi, found.en):
-        assert len(text) <= words.LONGEST
+        assert len(text) <= LONGEST
         assert text.isprintable()
 
 
