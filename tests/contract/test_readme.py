@@ -176,7 +176,7 @@ def test_the_example_policy_shows_the_defaults(tmp_path: Path) -> None:
     file = tmp_path / "policy.toml"
     file.write_text(example("toml", "[default]"), encoding="utf-8")
     policy = Policy.read(file)
-    assert policy.default == Rule()
+    assert (policy.default, policy.unsigned_status) == (Rule(), Policy().unsigned_status)
     assert policy.rule("Quyết định").unsigned == "refused"
 
 

@@ -9,6 +9,7 @@ acceptable for a while; it can never make a *no* into a *yes*::
     hold_minutes = 240              # how long to hold before it is delivered provisionally or refused
     after_hold = "information"      # or "refused"
     required = ["agency"]           # whose valid signatures give the value of paper: "person", "agency"
+    unsigned_status = "accepted"    # or "refused": statuses are of no kind, so it stands here only
 
     [kind."Quyết định"]             # by edXML's TypeName; what is left out is as in [default]
     unsigned = "refused"
@@ -72,6 +73,15 @@ class Rule(BaseModel):
     required: frozenset[Office] = frozenset({"agency"})
 
 
+UnsignedStatus = Literal["accepted", "refused"]
+
+
+class _Default(Rule):
+    """What may stand in ``[default]``: a rule, and what is demanded of statuses."""
+
+    unsigned_status: UnsignedStatus = "accepted"
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A rule for everything, and rules of their own for kinds of document.
@@ -79,10 +89,12 @@ class Policy:
     Attributes:
         default: what holds where nothing else is said.
         kinds: rules by edXML's ``TypeName``, compared without regard to case.
+        unsigned_status: whether a status that nobody signed is applied.
     """
 
     default: Rule = field(default_factory=Rule)
     kinds: Mapping[str, Rule] = field(default_factory=dict)
+    unsigned_status: UnsignedStatus = "accepted"
 
     @classmethod
     def read(cls, path: Path) -> Policy:
@@ -95,7 +107,8 @@ class Policy:
             found = tomllib.loads(path.read_text(encoding="utf-8"))
             if unknown := sorted(found.keys() - {"default", "kind"}):
                 raise MisconfiguredError(f'{path}: [{unknown[0]}] is unknown; there are [default] and [kind."…"]')
-            default = Rule.model_validate(found.get("default", {}))
+            said = _Default.model_validate(found.get("default", {}))
+            default = Rule(**said.model_dump(exclude={"unsigned_status"}))
             kinds = {
                 name.casefold(): Rule.model_validate({**default.model_dump(), **rule})
                 for name, rule in found.get("kind", {}).items()
@@ -106,7 +119,7 @@ class Policy:
             first = error.errors()[0]
             where = ".".join(map(str, first["loc"]))
             raise MisconfiguredError(f"{path}: {where} is {first['input']!r}: {first['msg']}") from error
-        return cls(default, kinds)
+        return cls(default, kinds, said.unsigned_status)
 
     def rule(self, type_name: str | None) -> Rule:
         """Return the rule for a kind of document (edXML's ``TypeName``)."""

@@ -102,3 +102,17 @@ def test_a_missing_policy_is_an_error(tmp_path: Path) -> None:
     """A policy that was asked for and is not there is no reason to apply another."""
     with pytest.raises(MisconfiguredError, match="cannot be read"):
         Policy.read(tmp_path / "none.toml")
+
+
+def test_whether_unsigned_statuses_are_applied_is_said_in_the_default_only(tmp_path: Path) -> None:
+    """They are unless ``[default]`` refuses them; that changes no rule for documents, and no kind has a word in it."""
+    assert Policy().unsigned_status == "accepted"
+    path = tmp_path / "policy.toml"
+    path.write_text('[default]\nunsigned_status = "refused"\n[kind.X]\nhold_minutes = 5\n', encoding="utf-8")
+    assert Policy.read(path) == Policy(Rule(), {"x": Rule(hold_minutes=5)}, "refused")
+    path.write_text('[default]\nunsigned_status = "maybe"\n', encoding="utf-8")
+    with pytest.raises(MisconfiguredError, match=r"unsigned_status is 'maybe'.*'accepted' or 'refused'"):
+        Policy.read(path)
+    path.write_text('[kind.X]\nunsigned_status = "refused"\n', encoding="utf-8")
+    with pytest.raises(MisconfiguredError, match="unsigned_status"):
+        Policy.read(path)
