@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from lienthong.payload import FolderStore
-from lienthong.settings import PayloadSettings
+from lienthong.settings import PayloadSettings, SignatureSettings, TrustSettings
+from lienthong.signature.policy import Policy
+from lienthong.trust.refresher import Refresher
+from lienthong.worker.examiners import Examiners
 from lienthong.worker.service import Connections, main
 from lienthong_status_tracker.handler import TrackStatus
 
 
-async def build(_connections: Connections) -> TrackStatus:
-    """Return the handler with what the settings name."""
-    return TrackStatus(FolderStore(PayloadSettings().folder))
+async def build(connections: Connections) -> TrackStatus:
+    """Return the handler with what the settings name, and begin what goes on beside it."""
+    signature, trust, enter = SignatureSettings(), TrustSettings(), connections.closing.enter_async_context
+    folder = PayloadSettings().folder
+    policy = Policy.read(signature.policy) if signature.policy else Policy()
+    # A status has no attached files: there is nothing for ClamAV to scan.
+    examiners = await enter(Examiners(folder, trust.folder, processes=signature.processes))
+    refresher = await enter(Refresher(trust.folder)) if trust.refresh else None
+    remember = refresher.remember if refresher else None
+    return TrackStatus(FolderStore(folder), examiners, policy, remember=remember)
 
 
 if __name__ == "__main__":

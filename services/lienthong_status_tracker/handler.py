@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Protocol
 
 from lienthong.bus.messages import Outgoing
 from lienthong.document import reasons
 from lienthong.document.ids import derive
-from lienthong.document.life_cycle import STATE_NAMES, STATUS_CODES, State, StepOutcome, is_ahead, step
+from lienthong.document.life_cycle import STATE_NAMES, State, StepOutcome, is_ahead, step
 from lienthong.edxml import BusinessType
 from lienthong.errors import Problem, Unavailable
 from lienthong.ledger.rows import (
@@ -19,6 +19,7 @@ from lienthong.ledger.rows import (
     ReportedDelivery,
     StatusRow,
 )
+from lienthong.telemetry import metrics
 from lienthong.topology.names import STATUS, Header, Step, status_key
 from lienthong.worker.answers import quarantine, refusal_row, refuse
 from lienthong.worker.handler import Outcome
@@ -30,68 +31,87 @@ from lienthong.worker.submissions import (
     submission_row,
     submitted_at,
 )
+from lienthong_status_tracker.report import Examination, Report, key_of, recalled, report_of
+from lienthong_status_tracker.signature import may_be_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
+    from datetime import datetime
     from uuid import UUID
 
-    from lienthong import edxml
+    from cryptography import x509
+
     from lienthong.bus.messages import Incoming
-    from lienthong.ledger.directory import Directory
     from lienthong.ledger.unit import Unit
     from lienthong.payload import PayloadStore
+    from lienthong.signature.policy import Policy
+    from lienthong.signature.verification import Examined as Signatures
 
-__all__ = ["TrackStatus"]
+__all__ = ["Examination", "Examines", "TrackStatus"]
 
 REQUESTS = frozenset({BusinessType.WITHDRAW, BusinessType.UPDATE})
 """Business types that the receiver answers with 15 or 16."""
 ANSWERS = frozenset({"15", "16"})
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """A readable status of somebody who may report for `reporter`, about a document of `sender`.
+class Examines(Protocol):
+    """Examines messages at hand; see `lienthong.worker.examiners.Examiners`."""
 
-    `receiver` is set when the sender itself reports, and names the addressee it speaks to.
-    """
-
-    message: Incoming
-    sha256: str
-    status: edxml.Status
-    key: UUID
-    reporter: str
-    sender: str
-    receiver: str | None = None
-
-    @property
-    def document_id(self) -> str:
-        """The DocumentId (edXML) of the document it is about."""
-        return self.status.response_for.document_id
+    async def examine_bytes(self, data: bytes, *, received_at: datetime) -> Signatures:
+        """Return everything found about a message; `Unavailable` when that cannot be done now."""
+        ...
 
 
 class TrackStatus:
-    """Check who reports, apply the life-cycle table, tell the sender."""
+    """Check who reports and by whose signature, apply the life-cycle table, tell the sender.
+
+    Args:
+        store: where payloads are kept.
+        examiners: find out everything about a signature.
+        policy: whether unsigned statuses are applied.
+        remember: is told of every signer's certificate, whose revocation is to be known from now on.
+    """
 
     step = Step.STATUS_TRACKER
 
-    def __init__(self, store: PayloadStore) -> None:
+    def __init__(
+        self,
+        store: PayloadStore,
+        examiners: Examines,
+        policy: Policy,
+        *,
+        remember: Callable[[x509.Certificate], None] | None = None,
+    ) -> None:
         self._store = store
+        self._examiners = examiners
+        self._policy = policy
+        self._remember = remember
 
-    async def decide(self, message: Incoming) -> Examined:
-        """Decode a status and keep its payload durably; `Unavailable` when the store is."""
-        examined = examine(message, "status")
-        if not examined.problems and not examined.unanswerable:
-            await self._store.put(message.body)
-        return examined
+    async def decide(self, message: Incoming) -> Examination:
+        """Decode a status, keep its payload durably, and examine its signature; `Unavailable` when that fails now."""
+        submission = examine(message, "status")
+        if submission.problems or submission.unanswerable:
+            return Examination(submission)
+        await self._store.put(message.body)
+        if not may_be_signed(message.body):
+            return Examination(submission)
+        signatures = await self._examiners.examine_bytes(message.body, received_at=message.received_at)
+        if self._remember is not None:
+            for certificate in signatures.signers:
+                self._remember(certificate)
+        return Examination(submission, signatures)
 
-    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome | Unavailable]:
+    async def record(
+        self, unit: Unit, batch: Sequence[tuple[Incoming, Examination]]
+    ) -> Sequence[Outcome | Unavailable]:
         """Record each status once and change the deliveries it is about.
 
         Redelivery and replicas do not keep order. A status that overtook its document (13 may: the sender need not
         wait for anything) is tried again later, and so is, once, a step that is ahead of the delivery's state: the
         steps between may still come. A step that comes after the one it was reported before is applied all the same.
         """
-        await unit.record_quarantined([quarantined_row(*item) for item in batch if item[1].unanswerable])
+        submissions = [(message, examination.submission) for message, examination in batch]
+        await unit.record_quarantined([quarantined_row(*item) for item in submissions if item[1].unanswerable])
         reports, refusals = await self._sort(unit, batch)
         about = {(one.sender, one.document_id) for one in reports.values()}
         # Looked up before the deliveries: what is routed in between is then found there.
@@ -105,7 +125,7 @@ class TrackStatus:
         answers = await refuse(unit, list(refusals.values()))
         users = {(one.document, one.addressee): one for one in locked}
         outcomes: list[Outcome | Unavailable] = []
-        for index, (message, examined) in enumerate(batch):
+        for index, (message, examined) in enumerate(submissions):
             if examined.unanswerable:
                 outcomes.append(Outcome((quarantine(message, examined.sha256, examined.unanswerable),)))
             elif index in early:
@@ -119,14 +139,18 @@ class TrackStatus:
         return outcomes
 
     async def _sort(
-        self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]
+        self, unit: Unit, batch: Sequence[tuple[Incoming, Examination]]
     ) -> tuple[dict[int, Report], dict[int, RefusalRow]]:
-        answerable = {index: item for index, item in enumerate(batch) if not item[1].unanswerable}
+        answerable = {
+            index: (message, examination.submission)
+            for index, (message, examination) in enumerate(batch)
+            if not examination.submission.unanswerable
+        }
         first_content = await unit.record_submissions(
             [submission_row(*item) for item in answerable.values() if item[0].message_id]
         )
         refused_before = await unit.refusals({_refusal(*item).refusal for item in answerable.values()})
-        recorded = {row.status: row for row in await unit.statuses({_key(item[0]) for item in answerable.values()})}
+        recorded = {row.status: row for row in await unit.statuses({key_of(item[0]) for item in answerable.values()})}
         reports: dict[int, Report] = {}
         refusals: dict[int, RefusalRow] = {}
         for index, (message, examined) in answerable.items():
@@ -134,11 +158,11 @@ class TrackStatus:
                 refusals[index] = _refusal(message, examined, reasons.message_id_reused(submission_key(message)[1]))
             elif examined.problems or _refusal(message, examined).refusal in refused_before:
                 refusals[index] = _refusal(message, examined)
-            elif (before := recorded.get(_key(message))) is not None:
+            elif (before := recorded.get(key_of(message))) is not None:
                 # What was decided stays so, whatever the directory says now.
-                reports[index] = _recalled(message, examined, before)
+                reports[index] = recalled(message, examined, before)
             else:
-                report = _report(message, examined, unit.directory)
+                report = report_of(message, batch[index][1], unit.directory, self._policy)
                 if isinstance(report, Report):
                     reports[index] = report
                 else:
@@ -185,45 +209,19 @@ class TrackStatus:
                             delivery.sender,
                             walked.outcome,
                             None,
+                            walked.verdict,
+                            walked.vi,
+                            walked.en,
                         )
                     )
             if all(row.outcome == "illegal" for row in recorded[report.key]):
                 first = recorded[report.key][0]
                 refusals[index] = _report_refusal(report, _illegal(report, now[first.document, first.addressee]))
+        for new in fresh:
+            metrics.STATUSES_JUDGED.labels(new.verdict).inc()
         await unit.record_statuses(fresh)
         await unit.update_deliveries(list(changed.values()))
         return recorded, refusals, ahead
-
-
-def _report(message: Incoming, examined: Examined, directory: Directory) -> Report | Problem:
-    status = examined.status
-    assert status is not None, "a status without problems can be read"
-    written = status.sender.organ_id
-    reporter = directory.resolve(written)
-    if reporter is None:
-        return reasons.sender_not_registered(written)
-    user = message.user_id or ""
-    if not directory.speaks_for(user, reporter):
-        return reasons.sender_not_user(written, user)
-    # Code 13 is reported by the sender of the document; ResponseFor then names the receiver it is taken back from.
-    named = directory.resolve(status.response_for.organ_id)
-    if named is None:
-        return reasons.status_document_unknown(status.response_for.document_id, status.response_for.organ_id)
-    key = _key(message)
-    if STATUS_CODES[status.status_code].by_sender:
-        return Report(message, examined.sha256, status, key, reporter.code, reporter.code, receiver=named.code)
-    return Report(message, examined.sha256, status, key, reporter.code, named.code)
-
-
-def _recalled(message: Incoming, examined: Examined, row: RecordedStatus) -> Report:
-    status = examined.status
-    assert status is not None, "a status that was recorded can be read"
-    receiver = row.addressee if STATUS_CODES[status.status_code].by_sender else None
-    return Report(message, examined.sha256, status, row.status, row.reporter, row.sender, receiver)
-
-
-def _key(message: Incoming) -> UUID:
-    return derive("status", *submission_key(message))
 
 
 def _deliveries(report: Report, locked: Iterable[ReportedDelivery]) -> list[ReportedDelivery] | Problem:
@@ -264,6 +262,8 @@ def _walk(report: Report, delivery: ReportedDelivery) -> tuple[StatusRow, Report
         overtaken=delivery.reported_at is not None and reported_at < delivery.reported_at,
     )
     user, message_id = submission_key(report.message)
+    judged = report.judged
+    assert judged is not None, "only what was recorded before has not been judged"
     row = StatusRow(
         status=report.key,
         document=delivery.document,
@@ -279,6 +279,12 @@ def _walk(report: Report, delivery: ReportedDelivery) -> tuple[StatusRow, Report
         state_after=result.state,
         reported_at=reported_at,
         received_at=report.message.received_at,
+        verdict=judged.verdict,
+        signer=judged.signer,
+        reason=judged.reason,
+        vi=judged.vi,
+        en=judged.en,
+        evidence=[asdict(one) for one in judged.evidence],
     )
     last = delivery.reported_at
     if result.outcome is StepOutcome.APPLIED and report.receiver is None:
@@ -299,11 +305,11 @@ def _tell(
     applied = [row for row in rows if row.outcome == "applied" and row.forwarded_at is None]
     if not applied:
         return Outcome()
-    outputs = tuple(_outgoing(report, deliveries[row.document, row.addressee]) for row in applied)
+    outputs = tuple(_outgoing(report, row, deliveries[row.document, row.addressee]) for row in applied)
     return Outcome(outputs, Mark("status", report.key))
 
 
-def _outgoing(report: Report, delivery: ReportedDelivery) -> Outgoing:
+def _outgoing(report: Report, row: RecordedStatus, delivery: ReportedDelivery) -> Outgoing:
     code = report.status.status_code
     if report.receiver:
         told, about = delivery.carrier, delivery.sender
@@ -316,7 +322,8 @@ def _outgoing(report: Report, delivery: ReportedDelivery) -> Outgoing:
         body=report.message.body,
         content_type="application/edxml+xml",
         type="status",
-        headers={
+        headers=_found(row)
+        | {
             Header.DOCUMENT: str(delivery.document),
             Header.DOCUMENT_ID: delivery.document_id,
             Header.SENDER: report.reporter,
@@ -325,6 +332,11 @@ def _outgoing(report: Report, delivery: ReportedDelivery) -> Outgoing:
             Header.SHA256: report.sha256,
         },
     )
+
+
+def _found(row: RecordedStatus) -> dict[str, str]:
+    found = {Header.VERDICT: row.verdict, Header.FOUND_VI: row.vi, Header.FOUND_EN: row.en}
+    return {header: text for header, text in found.items() if text is not None}
 
 
 def _refusal(message: Incoming, examined: Examined, *problems: Problem) -> RefusalRow:

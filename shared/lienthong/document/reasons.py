@@ -23,6 +23,7 @@ __all__ = [
     "signature_refused",
     "signature_undecided",
     "status_document_unknown",
+    "status_signature_refused",
     "status_step_not_allowed",
     "wrong_kind",
 ]
@@ -175,6 +176,17 @@ def signature_undecided(vi: str, en: str) -> Problem:
         "",
         f"{vi}; hãy hỏi nơi cấp chứng thư số rồi gửi lại với DocumentId mới",
         f"{en}; ask who issued the certificate, then submit again under a new DocumentId",
+        INVALID_FILE,
+    )
+
+
+def status_signature_refused(vi: str, en: str) -> Problem:
+    """A signature refuses the status it stands on, or the lack of one does; `vi` and `en` say why."""
+    return Problem(
+        "CheckSignature",
+        "",
+        f"{vi}; trạng thái không được ghi nhận, hãy ký số hợp lệ rồi báo lại với message_id mới",
+        f"{en}; nothing was applied: sign it validly and report it again under a new message_id",
         INVALID_FILE,
     )
 

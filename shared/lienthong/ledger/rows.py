@@ -339,7 +339,16 @@ class ReportedDelivery:
 
 @dataclass(frozen=True, slots=True)
 class StatusRow:
-    """A reported status and what became of it at one delivery."""
+    """A reported status and what became of it at one delivery.
+
+    Attributes:
+        verdict: on its signature; what is invalid is refused and never stands here.
+        signer: the name in the signer's certificate; None when it is unsigned, or names nobody.
+        reason: the code of why it is indeterminate; else empty.
+        vi: what was found about its signature, as the document's sender is told, in Vietnamese.
+        en: the same in English.
+        evidence: what the verdict rests on: kind, SHA-256 and size of each piece in the payload store.
+    """
 
     status: UUID
     document: UUID
@@ -355,11 +364,20 @@ class StatusRow:
     state_after: str
     reported_at: datetime
     received_at: datetime
+    verdict: str
+    signer: str | None
+    reason: str
+    vi: str
+    en: str
+    evidence: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class RecordedStatus:
-    """A status as the ledger holds it, at one delivery; `sender` is the document's."""
+    """A status as the ledger holds it, at one delivery; `sender` is the document's.
+
+    `verdict`, `vi` and `en` are None when its signature was not judged: workers of an earlier version recorded it.
+    """
 
     status: UUID
     document: UUID
@@ -368,6 +386,9 @@ class RecordedStatus:
     sender: str
     outcome: Literal["applied", "repeated", "illegal"]
     forwarded_at: datetime | None
+    verdict: str | None
+    vi: str | None
+    en: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ __all__ = [
     "REFUSED",
     "RETRIED",
     "SETTLED",
+    "STATUSES_JUDGED",
     "TAKEN",
     "TRUST_CRL_AGE_SECONDS",
     "TRUST_CRL_LEFT_SECONDS",
@@ -50,6 +51,9 @@ VERIFIED = Counter(
     "lienthong_documents_verified", "Judgements recorded, by verdict and by value or held", ["verdict", "value"]
 )
 JUDGED_AGAIN = Counter("lienthong_documents_judged_again", "Later judgements: same or changed", ["outcome"])
+STATUSES_JUDGED = Counter(
+    "lienthong_statuses_judged", "Statuses recorded, by the verdict on their signature", ["verdict"]
+)
 HELD = Gauge("lienthong_documents_held", "Documents that wait because their signatures could not be judged yet")
 
 TRUST_DAYS_LEFT = Gauge("lienthong_trust_days_left", "Days until an authority's certificate expires", ["authority"])

@@ -83,6 +83,12 @@ def status_row(document: DocumentRow, agency: str, code: str, *, outcome: str = 
         state_after="arrived",
         reported_at=NOW,
         received_at=NOW,
+        verdict="unsigned",
+        signer=None,
+        reason="",
+        vi="Không ký",
+        en="Unsigned",
+        evidence=[],
     )
 
 

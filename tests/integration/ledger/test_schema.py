@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -158,6 +159,35 @@ async def test_the_database_knows_what_goes_together(ledger: Ledger, database: s
     connection = await asyncpg.connect(database)
     with pytest.raises(asyncpg.CheckViolationError):
         await connection.execute(f"update verification set {change}")
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("verdict", "signer", "reason", "evidence"),
+    [
+        ("invalid", "X", "", "[]"),
+        ("unsigned", "X", "", "[]"),
+        ("unsigned", None, "", '[{"kind": "crl"}]'),
+        ("valid", "X", None, "[]"),
+        (None, None, "", None),
+    ],
+)
+async def test_no_status_stands_with_an_invalid_signature(
+    database: str, verdict: str | None, signer: str | None, reason: str | None, evidence: str | None
+) -> None:
+    """What is invalid is refused and not a status; a judged one has verdict, reason and evidence, else it has none."""
+    connection = await asyncpg.connect(database)
+    with pytest.raises(asyncpg.CheckViolationError):
+        await connection.execute(
+            "insert into status values ($1, $1, 'H23', 'H23', 'H23', 'm', '', '01', null, 'applied', '', '', now(), "
+            "now(), now(), null, $2, $3, $4, case when $2::text is not null then 'x' end, "
+            "case when $2::text is not null then 'x' end, $5)",
+            UUID(int=1),
+            verdict,
+            signer,
+            reason,
+            evidence,
+        )
     await connection.close()
 
 

@@ -270,4 +270,10 @@ def status_row(document: UUID, code: str, key: UUID | None = None) -> StatusRow:
         state_after="arrived",
         reported_at=NOW,
         received_at=NOW,
+        verdict="unsigned",
+        signer=None,
+        reason="",
+        vi="Không ký",
+        en="Unsigned",
+        evidence=[],
     )

@@ -62,8 +62,12 @@ class ExaminesHere:
 
     async def examine(self, *, sha256: str, received_at: datetime) -> Examined:
         """Return everything found about a payload."""
+        return await self.examine_bytes(await self._store.get(sha256), received_at=received_at)
+
+    async def examine_bytes(self, data: bytes, *, received_at: datetime) -> Examined:
+        """Return everything found about a message at hand."""
         moment = Moment(received_at, datetime.now(UTC), TrustStore.load(self._trust_folder))
-        return await examine(await self._store.get(sha256), moment, self._pdfs)
+        return await examine(data, moment, self._pdfs)
 
 
 @pytest.fixture
@@ -82,8 +86,8 @@ async def examiner(store: FolderStore, authority: DevelopmentAuthority) -> Async
         yield ExaminesHere(store, authority.trust_folder, pdfs)
 
 
-def signed(message: Document, authority: DevelopmentAuthority, *, by: str | None = None) -> bytes:
-    """Return a document signed by its sender, or by somebody else."""
+def signed(message: Document | Status, authority: DevelopmentAuthority, *, by: str | None = None) -> bytes:
+    """Return a message signed by its sender, or by somebody else."""
     path = authority.folder / "agencies" / (by or message.sender.organ_id)
     signer = FileSigner.load(path.with_name(f"{path.name}.key"), path.with_name(f"{path.name}.pem"))
     return sign_message(encode(message), signer, signing_time=NOW)

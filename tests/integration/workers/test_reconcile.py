@@ -161,7 +161,7 @@ async def exchange(
             Step.INGEST: IngestDocument(store),
             Step.SIGNATURE_VERIFY: VerifySignature(examiner, Policy()),
             Step.ROUTER: RouteDocument(store, bus.declare),
-            Step.STATUS_TRACKER: TrackStatus(store),
+            Step.STATUS_TRACKER: TrackStatus(store, examiner, Policy()),
             Step.NOTIFIER: SendNotice(),
         }
         yield Exchange(bus, vhost, ledger, database, store, handlers, operator)

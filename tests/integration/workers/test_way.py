@@ -42,7 +42,7 @@ class Exchange:
         self.ingest = IngestDocument(store)
         self.verify = VerifySignature(examiner, Policy(), clock=lambda: NOW)
         self.router = RouteDocument(store, self._declare)
-        self.tracker = TrackStatus(store)
+        self.tracker = TrackStatus(store, examiner, Policy())
         self.notifier = SendNotice()
 
     async def _declare(self, plan: Plan) -> None:

@@ -232,7 +232,7 @@ where document = any ($1::uuid[]) and outcome = 'applied' and code <> '13'
 group by document, addressee
 
 -- name: recall_statuses
-select status, document, addressee, s.reporter, d.sender, outcome, s.forwarded_at
+select status, document, addressee, s.reporter, d.sender, outcome, s.forwarded_at, s.verdict, s.vi, s.en
 from status s
 join document d using (document)
 where status = any ($1::uuid[])
@@ -241,14 +241,16 @@ order by status, document, addressee
 -- name: insert_statuses
 with fact as (
     insert into status (status, document, addressee, reporter, user_name, message_id, sha256, code, description,
-                        outcome, state_before, state_after, reported_at, received_at, forwarded_at)
+                        outcome, state_before, state_after, reported_at, received_at, verdict, signer, reason, vi, en,
+                        evidence, forwarded_at)
     -- Only what was applied is told to the sender.
     select status, document, addressee, reporter, user_name, message_id, sha256, code, description,
-           outcome, state_before, state_after, reported_at, received_at, case when outcome <> 'applied' then now() end
+           outcome, state_before, state_after, reported_at, received_at, verdict, signer, reason, vi, en, evidence,
+           case when outcome <> 'applied' then now() end
     from jsonb_to_recordset($1::jsonb) as r (
         status uuid, document uuid, addressee text, reporter text, user_name text, message_id text, sha256 text,
         code text, description text, outcome text, state_before text, state_after text, reported_at timestamptz,
-        received_at timestamptz)
+        received_at timestamptz, verdict text, signer text, reason text, vi text, en text, evidence jsonb)
     order by status, document, addressee
     on conflict do nothing
     returning *
@@ -257,7 +259,8 @@ insert into entry (kind, document, agency, digest, facts)
 select 'StatusReported', document, reporter, sha256,
        jsonb_build_object('addressee', addressee, 'code', code, 'outcome', outcome, 'state_before', state_before,
                           'state_after', state_after, 'message_id', message_id, 'description', description,
-                          'reported_at', reported_at)
+                          'reported_at', reported_at, 'verdict', verdict, 'signer', signer, 'reason', reason,
+                          'evidence', evidence)
 from fact
 
 -- name: update_deliveries
