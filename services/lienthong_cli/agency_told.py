@@ -118,7 +118,9 @@ def describe(told: Told) -> str:
             # Many systems only repeat there what the code means.
             more = told.status.description
             added = f": {more}" if more and (meaning is None or more != meaning.vi) else ""
-            return f"{told.document_id}: {told.reporter} {told.code} {text}{added}"
+            # That it is signed is as it should be, and many are not yet; what is not known has to be seen.
+            unknown = f" ({told.found_vi} / {told.found_en})" if told.verdict is Verdict.INDETERMINATE else ""
+            return f"{told.document_id}: {told.reporter} {told.code} {text}{added}{unknown}"
 
 
 def _describe_verified(told: Verified) -> str:

@@ -315,6 +315,64 @@ async def test_a_bad_signature_is_refused_and_delivered_to_nobody(
     await pair.still_works()
 
 
+def status_of(document: Document) -> bytes:
+    """Return the receiver's word that it accepted a document, unsigned."""
+    return encode(Status(Organization(RECEIVER), ResponseFor(SENDER, document.document_id), "03"))
+
+
+def changed_status(document: Document, credentials: Credentials) -> bytes:
+    """Return a status that says something else than was signed."""
+    message = sign(status_of(document), credentials, code=RECEIVER)
+    assert b">03<" in message
+    return message.replace(b">03<", b">02<")
+
+
+def status_by_another_agency(document: Document, credentials: Credentials) -> bytes:
+    """Return the receiver's status with the signature of the document's sender."""
+    return sign(status_of(document), credentials, code=SENDER)
+
+
+def status_by_a_revoked_certificate(document: Document, credentials: Credentials) -> bytes:
+    """Return a status signed with a certificate that the authority has revoked."""
+    return sign(status_of(document), credentials, code=RECEIVER, holder="revoked")
+
+
+@pytest.mark.parametrize("make", [changed_status, status_by_another_agency, status_by_a_revoked_certificate])
+async def test_a_status_with_a_bad_signature_is_refused_and_told_to_nobody(
+    pair: Pair, make: Callable[[Document, Credentials], bytes]
+) -> None:
+    """Its reporter is told why and nothing of it is applied: the same step, well signed, is the first one heard."""
+    document = paper()
+    await pair.sender.send(document)
+    delivery = await pair.delivered()
+    body, message_id = make(document, pair.running.exchange.credentials), str(uuid4())
+    async with Bus(pair.running.exchange.agency_url(RECEIVER), name="forger") as forger:
+        message = Outgoing(
+            *(SUBMISSION, SubmissionKey.STATUS, message_id, body),
+            content_type="application/edxml+xml",
+            user_id=RECEIVER,
+        )
+        assert await forger.publish_many([message]) == [None]
+    async with asyncio.timeout(SECONDS):
+        told = await anext(pair.receiver.statuses())
+        await pair.receiver.settle()
+    assert isinstance(told, Refused)
+    assert (told.about, told.submission_message_id) == ("status", message_id)
+    assert {problem.code for problem in told.problems} == {"CheckSignature"}
+    assert all(problem.vi and problem.en for problem in told.problems)
+    await pair.receiver.report_status(delivery, "03")
+    verdicts = {}
+    async with asyncio.timeout(SECONDS):
+        async for heard in pair.sender.statuses():
+            if isinstance(heard, StatusReport) and heard.document_id == document.document_id:
+                verdicts[heard.code] = heard.verdict
+            if {"01", "03"} <= verdicts.keys():
+                await pair.sender.settle()
+                break
+    assert verdicts == {"01": Verdict.VALID, "03": Verdict.VALID}
+    await pair.still_works()
+
+
 async def test_receiver_and_sender_are_told_what_a_document_is_worth(pair: Pair) -> None:
     """A letter signed by person and agency has the value of paper, and both sides are told so in both languages."""
     draft = replace(plan_letter(MEMBERS, SENDER, [RECEIVER], seed=2, issued_on=date(2019, 1, 15)), written={})

@@ -113,6 +113,9 @@ class StatusReport:
         message_id: the AMQP ``message_id``.
         document_uuid: the exchange's id of the document.
         document_id: edXML's ``DocumentId`` of the document.
+        verdict: what the exchange found about the reporter's signature; None when the exchange does not say.
+        found_vi: the same in words for a clerk, in Vietnamese.
+        found_en: the same in English.
     """
 
     status: Status
@@ -122,3 +125,6 @@ class StatusReport:
     message_id: str
     document_uuid: UUID
     document_id: str
+    verdict: Verdict | None
+    found_vi: str | None
+    found_en: str | None

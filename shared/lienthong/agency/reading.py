@@ -91,6 +91,9 @@ async def read_told(message: Incoming) -> Told:
         message_id=message.message_id or "",
         document_uuid=document_uuid,
         document_id=document_id,
+        verdict=_member(Verdict, message.headers.get(Header.VERDICT)),
+        found_vi=_text(message.headers.get(Header.FOUND_VI)),
+        found_en=_text(message.headers.get(Header.FOUND_EN)),
     )
 
 

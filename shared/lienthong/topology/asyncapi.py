@@ -145,6 +145,9 @@ def _messages() -> dict[str, Any]:
         Header.RECEIVER,
         Header.STATUS_CODE,
         Header.SHA256,
+        Header.VERDICT,
+        Header.FOUND_VI,
+        Header.FOUND_EN,
     )
     properties = (
         "AMQP properties: message_id, your own and new for each message; user_id, your agency code; delivery_mode 2."

@@ -16,6 +16,7 @@ from yarl import URL
 from lienthong.agency import AgencyClient, DocumentReference, Receipt, StatusReport
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
+from lienthong.document.verdicts import Verdict
 from lienthong.edxml import (
     Business,
     BusinessType,
@@ -303,6 +304,9 @@ async def test_statuses_come_typed_and_once(stage: Stage) -> None:
             Header.SENDER: SENDER,
             Header.RECEIVER: SENDER,
             Header.STATUS_CODE: "03",
+            Header.VERDICT: "indeterminate",
+            Header.FOUND_VI: "chưa rõ",
+            Header.FOUND_EN: "not known",
         },
     )
     unknown = replace(notice, message_id="n2", body=b'{"kind": "of the future"}')
@@ -321,6 +325,7 @@ async def test_statuses_come_typed_and_once(stage: Stage) -> None:
     assert first == receipt
     assert isinstance(second, StatusReport)
     assert (second.code, second.reporter, second.document_uuid, second.document_id) == ("03", SENDER, document, "d1")
+    assert (second.verdict, second.found_vi, second.found_en) == (Verdict.INDETERMINATE, "chưa rõ", "not known")
     assert second.body == body
     assert second.status.description == "Đã vào sổ"
     assert await stage.left(status_queue(AGENCY)) == 1

@@ -9,9 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from lienthong.agency import Delivered, Receipt, Refused, Verified
+from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified
 from lienthong.document.messages import Found, FoundSignature, ProblemModel
 from lienthong.document.verdicts import Value, Verdict
+from lienthong.edxml import Organization, ResponseFor, Status
 from lienthong_cli.agency_told import Answers, describe
 
 if TYPE_CHECKING:
@@ -55,6 +56,14 @@ def test_the_exchanges_words_are_shown_and_what_is_not_valid_is_named() -> None:
     bad = good.model_copy(update={"verdict": Verdict.INDETERMINATE})
     _, second = describe(said.model_copy(update={"signatures": (good, bad)})).splitlines()
     assert second == "  ? pdf [cv.pdf]: Nguyễn Văn A, H23: v / e"
+
+
+@pytest.mark.parametrize("verdict", [*Verdict, None])
+def test_a_status_of_which_it_is_not_known_who_says_it_is_told_so(verdict: Verdict | None) -> None:
+    """What could not be found out about a status's signature stands behind it; what is as usual does not."""
+    status = Status(Organization("H23"), ResponseFor("G22", "d1"), "03")
+    report = StatusReport(status, b"", "H23", "03", "m", DOCUMENT, "d1", verdict, "chưa rõ", "not known")
+    assert describe(report).endswith(" (chưa rõ / not known)") == (verdict is Verdict.INDETERMINATE)
 
 
 def test_a_verdict_for_good_says_so() -> None:

@@ -75,7 +75,7 @@ def delivered(document_id: str) -> Delivered:
 def report(document_id: str, reporter: str, code: str) -> StatusReport:
     """Make a status that comes back to a sender."""
     status = Status(Organization(reporter), ResponseFor("H23", document_id), code)
-    return StatusReport(status, b"", reporter, code, "m", uuid4(), document_id)
+    return StatusReport(status, b"", reporter, code, "m", uuid4(), document_id, None, None, None)
 
 
 def balanced() -> dict[str, Journal]:
