@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from lienthong.payload.folder import FolderStore, PayloadStore
+from lienthong.payload.journaled import JournaledStore
 
-__all__ = ["FolderStore", "PayloadStore"]
+__all__ = ["FolderStore", "JournaledStore", "PayloadStore"]

@@ -46,6 +46,12 @@ class Event(StrEnum):
     LEDGER_AWAY = "ledger_away"
     """The database cannot be reached; the worker keeps its batch and keeps trying: reason."""
 
+    PAYLOAD_JOURNAL_REPLAYED = "payload_journal_replayed"
+    """What a process that died had journaled of payloads is at its place, durably: journal, payloads."""
+    PAYLOAD_JOURNAL_LEFT = "payload_journal_left"
+    """Journaled payloads could not be made durable at their places; they stay in the journal and it is tried again:
+    journal, reason."""
+
     DOCUMENT_JUDGED = "document_judged"
     """A document is held or refused, or was judged otherwise than before: document, judgement, verdict, value, held,
     reason."""
