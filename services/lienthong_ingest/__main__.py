@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from lienthong.payload import FolderStore
+from lienthong.payload import JournaledStore
 from lienthong.settings import PayloadSettings
 from lienthong.worker.service import Connections, main
 from lienthong_ingest.handler import IngestDocument
 
 
-async def build(_connections: Connections) -> IngestDocument:
+async def build(connections: Connections) -> IngestDocument:
     """Return the handler with what the settings name."""
-    return IngestDocument(FolderStore(PayloadSettings().folder))
+    store = JournaledStore(PayloadSettings().folder)
+    return IngestDocument(await connections.closing.enter_async_context(store))
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lienthong.payload import FolderStore
+from lienthong.payload import JournaledStore
 from lienthong.settings import PayloadSettings, SignatureSettings, TrustSettings
 from lienthong.signature.policy import Policy
 from lienthong.trust.refresher import Refresher
@@ -20,7 +20,7 @@ async def build(connections: Connections) -> TrackStatus:
     examiners = await enter(Examiners(folder, trust.folder, processes=signature.processes))
     refresher = await enter(Refresher(trust.folder)) if trust.refresh else None
     remember = refresher.remember if refresher else None
-    return TrackStatus(FolderStore(folder), examiners, policy, remember=remember)
+    return TrackStatus(await enter(JournaledStore(folder)), examiners, policy, remember=remember)
 
 
 if __name__ == "__main__":

@@ -64,7 +64,9 @@ class PayloadSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="LIENTHONG_PAYLOAD_", frozen=True)
 
-    folder: Path = Field(Path("payload"), description="folder of the payload store, shared by the workers")
+    folder: Path = Field(
+        Path("payload"), description="folder of the payload store, shared by the workers; one file system"
+    )
 
 
 class ServiceSettings(BaseSettings):
