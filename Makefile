@@ -62,7 +62,8 @@ fuzz: $(VENV)/.fuzz ## feed hostile bytes to whatever a stranger reaches, guided
 check: lint test fuzz ## do everything main has to pass
 
 .PHONY: bench
-bench: install ## measure what examining a signature costs beside the bare arithmetic
+bench: install ## measure what examining a signature costs beside the bare arithmetic, and keeping payloads
+	@$(BIN)/python tests/bench/payload.py
 	@$(BIN)/python tests/bench/signature.py
 
 .PHONY: demo
