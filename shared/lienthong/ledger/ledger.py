@@ -34,6 +34,8 @@ _PASSING = (
     asyncpg.LockNotAvailableError,
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.PostgresSystemError,
+    # "cannot switch to state 15; another operation is in progress": the connection was lost in the middle of one.
+    asyncpg.InternalClientError,
     OSError,
     TimeoutError,
 )
