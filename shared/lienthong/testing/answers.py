@@ -21,7 +21,7 @@ from lienthong.errors import MisconfiguredError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["BrokerAddress", "LedgerAddress", "Server", "await_answer"]
+__all__ = ["BrokerAddress", "LedgerAddress", "Power", "Server", "await_answer", "start_again"]
 
 ANSWER_SECONDS = 5.0
 """How long one question to a server may take."""
@@ -85,6 +85,19 @@ class LedgerAddress:
             return thread.submit(lambda: asyncio.run(_postgresql_version(self.url))).result()
 
 
+class Power(Protocol):
+    """Ends a server and starts it again on the files it left, at the same address."""
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` does; returns when it has ended."""
+
+    def stop(self) -> None:
+        """End it in order; returns when it has ended."""
+
+    def start(self) -> None:
+        """Start it again; it is not ready yet."""
+
+
 @dataclass(frozen=True, slots=True)
 class Server(Generic[AddressT_co]):
     """A server that was started, or found.
@@ -94,12 +107,14 @@ class Server(Generic[AddressT_co]):
         place: ``in Docker``, ``natively`` or ``given by URL``.
         failure: returns None while it may still answer, else why it never will (the end of its log).
         log: returns what it has logged so far, as far as it is to be had from here.
+        power: ends it and starts it again; None for somebody else's.
     """
 
     address: AddressT_co
     place: str
     failure: Callable[[], str | None]
     log: Callable[[], str] = str
+    power: Power | None = None
 
 
 def await_answer(server: Server[Address], seconds: float) -> str:
@@ -119,6 +134,29 @@ def await_answer(server: Server[Address], seconds: float) -> str:
             if time.monotonic() > deadline:
                 raise Unavailable(f"no answer within {seconds:.0f} seconds: {silence}") from silence
         time.sleep(POLL_SECONDS)
+
+
+def start_again(server: Server[Address], seconds: float) -> None:
+    """Start a server that was ended, and wait until it answers.
+
+    PostgreSQL does not start while a process of the one that was killed still runs; so it is tried again.
+
+    Raises:
+        Unavailable: it did not answer within `seconds`.
+    """
+    assert server.power is not None, "only what was started here was ended here"
+    deadline = time.monotonic() + seconds
+    server.power.start()
+    while True:
+        try:
+            await_answer(server, max(0.0, deadline - time.monotonic()))
+        except Unavailable:
+            if server.failure() is None or time.monotonic() > deadline:
+                raise
+            time.sleep(POLL_SECONDS)
+            server.power.start()
+        else:
+            return
 
 
 def _greet_amqp(host: str, port: int) -> None:

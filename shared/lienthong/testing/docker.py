@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ from lienthong.testing.native import (
     ERLANG_ARGUMENTS,
     LEDGER_CONF,
 )
+from lienthong.testing.processes import free_ports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,6 +42,7 @@ PULL_SECONDS = 120.0
 """For all images together; a machine where it takes longer is better served with servers of its own."""
 REAPER_PULL_SECONDS = 20.0
 ENGINE_SECONDS = 60
+STOP_SECONDS = 20
 BROKER_LOGS = "/var/log/rabbitmq/startup_log"
 LOG_TAIL_LINES = 30
 
@@ -98,7 +101,7 @@ def docker_broker(authority: ConnectionAuthority | None = None) -> Iterator[Serv
             f"amqp://{user}:{password}@127.0.0.1:{amqp}" if authority is None else f"amqps://127.0.0.1:{amqp}",
             f"http://{user}:{password}@127.0.0.1:{management}",
         )
-        yield Server(address, "in Docker", lambda: _failure(container), lambda: _log(container))
+        yield Server(address, "in Docker", lambda: _failure(container), lambda: _log(container), _Switch(container))
 
 
 def _with_tls(container: DockerContainer, authority: ConnectionAuthority) -> DockerContainer:
@@ -137,24 +140,56 @@ def docker_ledger() -> Iterator[Server[LedgerAddress]]:
 
     with _running(described, 5432) as (container, (port,)):
         address = LedgerAddress(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
-        yield Server(address, "in Docker", lambda: _failure(container))
+        yield Server(address, "in Docker", lambda: _failure(container), power=_Switch(container))
 
 
 @contextlib.contextmanager
 def _running(described: Callable[[], DockerContainer], *ports: int) -> Iterator[tuple[DockerContainer, list[int]]]:
-    """Start a container with its ports on free ones of 127.0.0.1, and remove it with its volumes afterwards."""
+    """Start a container with its ports on free ones of 127.0.0.1, and remove it with its volumes afterwards.
+
+    The ports are chosen here: those the engine chooses are others when the container is started again.
+    """
+    numbers = free_ports(len(ports))
     with contextlib.ExitStack() as stack:
         try:
             container = described()
             # testcontainers' own type knows no host address here; the engine's client takes one.
             published: dict[str, Any] = container.ports
-            published.update({f"{port}/tcp": ("127.0.0.1", None) for port in ports})
+            published.update(
+                {f"{port}/tcp": ("127.0.0.1", number) for port, number in zip(ports, numbers, strict=True)}
+            )
             stack.enter_context(container)
-            client = container.get_docker_client()
-            numbers = [int(client.port(container.get_container_id(), port)) for port in ports]
         except EngineError as error:
             raise Unavailable(f"Docker could not start {container.image}: {error}") from error
         yield container, numbers
+
+
+@dataclass(frozen=True, slots=True)
+class _Switch:
+    """Ends the server in a container, and starts it again on the files it left."""
+
+    container: DockerContainer
+
+    def kill(self) -> None:
+        with _explained(self.container):
+            self.container.get_wrapped_container().kill()
+            self.container.get_wrapped_container().wait(timeout=ENGINE_SECONDS)
+
+    def stop(self) -> None:
+        with _explained(self.container):
+            self.container.get_wrapped_container().stop(timeout=STOP_SECONDS)
+
+    def start(self) -> None:
+        with _explained(self.container):
+            self.container.get_wrapped_container().start()
+
+
+@contextlib.contextmanager
+def _explained(container: DockerContainer) -> Iterator[None]:
+    try:
+        yield
+    except EngineError as error:
+        raise Unavailable(f"Docker: {container.image}: {error}") from error
 
 
 def _failure(container: DockerContainer) -> str | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.testing import debian
 from lienthong.testing.answers import BrokerAddress, LedgerAddress, Server
-from lienthong.testing.processes import Family, free_ports, private_folder, run
+from lienthong.testing.processes import Family, Switch, free_ports, private_folder, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,7 +107,7 @@ def native_broker(folder: Path, authority: ConnectionAuthority | None = None) ->
             f"amqp://{user}:{password}@127.0.0.1:{amqp}" if authority is None else f"amqps://127.0.0.1:{amqp}",
             f"http://{user}:{password}@127.0.0.1:{management}",
         )
-        yield Server(address, "natively", node.failure, node.log)
+        yield Server(address, "natively", node.failure, node.log, Switch(node, signal.SIGTERM))
 
 
 @contextmanager
@@ -165,7 +165,7 @@ def native_ledger(folder: Path) -> Iterator[Server[LedgerAddress]]:
             group=group,
         )
         address = LedgerAddress(f"postgresql://postgres:{password}@127.0.0.1:{port}/postgres")
-        yield Server(address, "natively", server.failure)
+        yield Server(address, "natively", server.failure, power=Switch(server, signal.SIGINT))
 
 
 def _programs(package: Package) -> Path:

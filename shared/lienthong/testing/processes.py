@@ -10,16 +10,17 @@ import signal
 import socket
 import subprocess
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from lienthong.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
 
-__all__ = ["Family", "Process", "free_ports", "private_folder", "run"]
+__all__ = ["Family", "Process", "Switch", "free_ports", "private_folder", "run"]
 
 STOP_SECONDS = 10.0
 OPEN_FILES = 65_536
@@ -38,9 +39,10 @@ _random = random.SystemRandom()
 class Process:
     """One child process whose output goes to a log file."""
 
-    def __init__(self, name: str, child: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, name: str, launch: Callable[[], subprocess.Popen[bytes]], log: Path) -> None:
         self.name = name
-        self._child = child
+        self._launch = launch
+        self._child = launch()
         self._log = log
 
     @property
@@ -72,6 +74,36 @@ class Process:
         except subprocess.TimeoutExpired:
             self._child.kill()
             self._child.wait()
+
+    def start_again(self) -> None:
+        """Start it as it was started first, once it has ended."""
+        assert self.failure() is not None, "it still runs"
+        self._child = self._launch()
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Ends a server that is a process, and starts it again on the files it left.
+
+    Attributes:
+        process: the server.
+        orderly: what it is sent to end in order.
+    """
+
+    process: Process
+    orderly: signal.Signals
+
+    def kill(self) -> None:
+        """End it as ``kill -9`` does."""
+        self.process.stop(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """End it in order."""
+        self.process.stop(self.orderly)
+
+    def start(self) -> None:
+        """Start it again; it is not ready yet."""
+        self.process.start_again()
 
 
 class Family:
@@ -116,20 +148,23 @@ class Family:
             user: user id to run as, only when this process is root.
             group: group id to run as, likewise.
         """
-        with log.open("ab") as output:
-            child = subprocess.Popen(  # noqa: S603 - arguments are our own
-                ["/bin/sh", "-c", WITH_OPEN_FILES, "sh", *arguments],
-                cwd=log.parent,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                process_group=self._guard.pid,
-                user=user,
-                group=group,
-                extra_groups=None if user is None else [],
-            )
-        process = Process(Path(arguments[0]).name, child, log)
+
+        def launch() -> subprocess.Popen[bytes]:
+            with log.open("ab") as output:
+                return subprocess.Popen(  # noqa: S603 - arguments are our own
+                    ["/bin/sh", "-c", WITH_OPEN_FILES, "sh", *arguments],
+                    cwd=log.parent,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    process_group=self._guard.pid,
+                    user=user,
+                    group=group,
+                    extra_groups=None if user is None else [],
+                )
+
+        process = Process(Path(arguments[0]).name, launch, log)
         self._processes.append(process)
         return process
 

@@ -89,7 +89,11 @@ class FaultyProxy:
         if self._refusing:
             writer.transport.abort()
             return
-        far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:  # the server is away, and so is the proxy
+            writer.transport.abort()
+            return
         self._writers |= {writer, far_writer}
         for pump in (self._pump(reader, far_writer, limited=True), self._pump(far_reader, writer, limited=False)):
             task = asyncio.create_task(pump)

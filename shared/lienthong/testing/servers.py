@@ -37,12 +37,16 @@ class Servers:
         management_url: URL of its management API, for the same user: ``http://user:password@host:port``.
         ledger_url: PostgreSQL URL of a superuser: ``postgresql://user:password@host:port/postgres``.
         description: which servers they are, as they say themselves: ``RabbitMQ 4.0.5, PostgreSQL 17.6 in Docker``.
+        broker: the first of them, to be ended and started again where that is possible.
+        ledger: the second, likewise.
     """
 
     broker_url: str
     management_url: str
     ledger_url: str
     description: str
+    broker: Server[BrokerAddress]
+    ledger: Server[LedgerAddress]
 
 
 @contextmanager
@@ -80,6 +84,8 @@ def running_servers(folder: Path, *, kind: Kind = "auto") -> Iterator[Servers]:
                     broker.address.management_url.rstrip("/"),
                     ledger.address.url,
                     _description(answers, (broker.place, ledger.place)),
+                    broker,
+                    ledger,
                 )
                 return
     raise MisconfiguredError("no RabbitMQ and PostgreSQL to be had:\n" + "\n".join(f"- {line}" for line in reasons))

@@ -17,7 +17,7 @@ import pytest
 
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.testing import docker, native
-from lienthong.testing.answers import LedgerAddress, Server, await_answer
+from lienthong.testing.answers import Address, LedgerAddress, Server, await_answer, start_again
 from lienthong.testing.processes import free_ports
 from lienthong.testing.servers import Kind, Servers, running_servers
 
@@ -108,6 +108,53 @@ def test_each_kind_starts_works_and_leaves_nothing(tmp_path: Path, kind: Kind, p
     assert all(map(refused, (servers.broker_url, servers.management_url, servers.ledger_url)))
     assert list(tmp_path.iterdir()) == []
     assert kind == "docker" or not folder.exists()
+
+
+@pytest.mark.parametrize("kind", ["docker", "native"])
+def test_what_was_stopped_or_killed_goes_on_where_it_was(tmp_path: Path, kind: Kind) -> None:
+    """Servers started again answer at their old addresses and have everything they confirmed."""
+    if kind == "docker" and (obstacle := docker_obstacle()):
+        pytest.skip(obstacle)
+    with running_servers(tmp_path, kind=kind) as servers:
+        both: tuple[Server[Address], ...] = (servers.ledger, servers.broker)
+        for number, server in enumerate(both):
+            assert server.power is not None
+            # In order first: that a queue is new, a broker has for some seconds in its memory only.
+            for times, end in enumerate((server.power.stop, server.power.kill)):
+                asyncio.run(leave(servers, f"kept {number}{times}"))
+                end()
+                assert server.failure() is not None
+                start_again(server, 90)
+                asyncio.run(find(servers, f"kept {number}{times}"))
+
+
+async def leave(servers: Servers, name: str) -> None:
+    """Put a message and a row where they are kept."""
+    async with await aio_pika.connect(f"{servers.broker_url}/") as connection:
+        channel = await connection.channel()
+        await channel.declare_queue("kept", durable=True, arguments={"x-queue-type": "quorum"})
+        await channel.default_exchange.publish(aio_pika.Message(name.encode(), delivery_mode=2), "kept", timeout=60)
+    ledger = await asyncpg.connect(servers.ledger_url)
+    try:
+        await ledger.execute(f'create table "{name}" as select 1 as number')
+    finally:
+        await ledger.close()
+
+
+async def find(servers: Servers, name: str) -> None:
+    """Find both again."""
+    async with await aio_pika.connect(f"{servers.broker_url}/") as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue("kept", durable=True, arguments={"x-queue-type": "quorum"})
+        async with queue.iterator(timeout=60) as messages:
+            received = await anext(messages)
+            await received.ack()
+        assert received.body == name.encode()
+    ledger = await asyncpg.connect(servers.ledger_url)
+    try:
+        assert await ledger.fetchval(f'select number from "{name}"') == 1
+    finally:
+        await ledger.close()
 
 
 async def test_session_servers_answer(servers: Servers) -> None:
