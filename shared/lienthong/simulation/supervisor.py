@@ -7,6 +7,7 @@ import http
 import os
 import signal
 import sys
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
@@ -26,6 +27,8 @@ __all__ = ["Supervisor"]
 
 LOOK_SECONDS = 0.1
 READY_SECONDS = 60.0
+STEADY_SECONDS = 5.0
+"""A worker that ran for so long is started again without delay."""
 
 
 @dataclass(slots=True)
@@ -86,7 +89,8 @@ class Supervisor:
         for watching in self._watching:
             watching.cancel()
         await asyncio.gather(*self._watching, return_exceptions=True)
-        self._family.__exit__(kind, error, trace)
+        # In a thread: they may be talking to a server through this very process while they end.
+        await asyncio.to_thread(self._family.__exit__, kind, error, trace)
 
     @property
     def restarts(self) -> dict[Step, int]:
@@ -129,15 +133,19 @@ class Supervisor:
 
     async def _watch(self, worker: _Worker) -> None:
         backoff = Backoff(first=LOOK_SECONDS)
+        started = time.monotonic()
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             if worker.process.failure() is not None:
                 if self._on_death is not None:
                     self._on_death(worker.step)
+                if time.monotonic() - started > STEADY_SECONDS:
+                    backoff.reset()
                 # One that cannot even start must not be started in a tight loop.
                 await asyncio.sleep(backoff.next())
                 worker.process = self._start(worker.step, worker.port)
                 worker.starts += 1
+                started = time.monotonic()
 
 
 async def _await_ready(session: aiohttp.ClientSession, url: str) -> None:
