@@ -175,6 +175,21 @@ class Reports:
         """Return every recorded status: document, addressee, reporter, code, outcome, message_id."""
         return await self._fetch("recorded_statuses")
 
+    async def outcomes(self) -> Sequence[asyncpg.Record]:
+        """Return what has become of every document: document, sender, document_id, sha256, outcome.
+
+        The outcome is ``delivered``, ``refused``, ``withdrawn`` or ``waiting``.
+        """
+        return await self._fetch("recorded_outcomes")
+
+    async def refusals(self) -> Sequence[asyncpg.Record]:
+        """Return every recorded refusal: user_name, about, document_id, message_id."""
+        return await self._fetch("recorded_refusals")
+
+    async def entry_differences(self) -> Sequence[asyncpg.Record]:
+        """Return where facts and their history differ: kind, key, facts, entries (how often each is there)."""
+        return await self._fetch("entry_differences")
+
     async def story(self, document: UUID) -> list[tuple[datetime, str, dict[str, Any]]]:
         """Return the history of one document: when, what, facts."""
         rows = await self._fetch("document_story", document)

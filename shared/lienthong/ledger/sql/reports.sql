@@ -84,5 +84,65 @@ select document, addressee, reporter, code, outcome, message_id
 from status
 order by document, addressee, recorded_at, status
 
+-- name: recorded_outcomes
+-- What has become of every document: refused, withdrawn by all its receivers, delivered to its queues, or none of it yet.
+select d.document, d.sender, d.document_id, d.sha256,
+       case
+           when r.outcome = 'refused' or exists (
+               select from refusal f
+               where f.about = 'document' and f.user_name = d.user_name and f.message_id = d.message_id
+           ) then 'refused'
+           when r.forwarded_at is null then 'waiting'
+           when exists (select from delivery v where v.document = d.document and v.state <> 'withdrawn') then 'delivered'
+           else 'withdrawn'
+       end as outcome
+from document d
+left join routing r using (document)
+order by d.document
+
+-- name: recorded_refusals
+select user_name, about, document_id, message_id from refusal order by refusal
+
+-- name: entry_differences
+-- Every fact stands in the history once, and what the history speaks of is there: what does not, by kind and key.
+with fact as (
+    select 'DocumentReceived' as kind, document::text as key from document
+    union all
+    select 'DocumentVerified', document || ' ' || judgement from verification
+    union all
+    select 'DeliveryRecorded', document || ' ' || addressee from delivery
+    union all
+    select 'StatusReported', concat_ws(' ', document, addressee, reporter, code, message_id) from status
+    union all
+    select case about when 'document' then 'DocumentRefused' else 'StatusRefused' end,
+           concat_ws(' ', user_name, message_id)
+    from refusal
+    union all
+    select 'NoticeGiven', notice::text from notice
+), facts as (
+    select kind, key, count(*) as times from fact group by kind, key
+), entries as (
+    select kind,
+           case kind
+               when 'DocumentReceived' then document::text
+               when 'DocumentVerified' then document || ' ' || (facts ->> 'judgement')
+               when 'DeliveryRecorded' then document || ' ' || agency
+               when 'StatusReported' then
+                   concat_ws(' ', document, facts ->> 'addressee', agency, facts ->> 'code', facts ->> 'message_id')
+               when 'NoticeGiven' then facts ->> 'notice'
+               else concat_ws(' ', agency, facts ->> 'message_id')
+           end as key,
+           count(*) as times
+    from entry
+    where kind in ('DocumentReceived', 'DocumentVerified', 'DeliveryRecorded', 'StatusReported', 'DocumentRefused',
+                   'StatusRefused', 'NoticeGiven')
+    group by 1, 2
+)
+select kind, key, coalesce(facts.times, 0) as facts, coalesce(entries.times, 0) as entries
+from facts
+full join entries using (kind, key)
+where facts.times is distinct from entries.times
+order by kind, key
+
 -- name: document_story
 select recorded_at, kind, agency, digest, facts from entry where document = $1 order by recorded_at, entry
