@@ -66,6 +66,14 @@ bench: install ## measure what examining a signature costs beside the bare arith
 	@$(BIN)/python tests/bench/payload.py
 	@$(BIN)/python tests/bench/signature.py
 
+SEED ?= 2026
+FAULTS ?= 22
+drill: MINUTES = 2
+
+.PHONY: drill
+drill: install ## break a working exchange FAULTS=22 times in MINUTES=2, by SEED=2026, and show that nothing is lost
+	@$(BIN)/lienthong drill --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES)
+
 .PHONY: demo
 demo: install ## replay the supervision of January 2019 with 95 units, then stop everything
 	@$(BIN)/lienthong demo run

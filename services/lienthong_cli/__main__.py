@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from lienthong_cli import access, agency, deadletter, demo, edxml, ledger, recovery, signature, topology, trust
+from lienthong_cli import access, agency, deadletter, demo, drill, edxml, ledger, recovery, signature, topology, trust
 
 __all__ = ["app", "main"]
 
@@ -24,6 +24,7 @@ app.add_typer(ledger.app, name="ledger")
 app.add_typer(topology.app, name="topology")
 app.add_typer(trust.app, name="trust")
 app.add_typer(recovery.app)
+app.add_typer(drill.app)
 
 
 def main() -> None:

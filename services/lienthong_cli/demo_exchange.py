@@ -1,4 +1,4 @@
-"""The demo's exchange: keys for its agencies, a corner of whichever servers, and nothing of it left afterwards."""
+"""An exchange for demo and drill: keys for its agencies, a corner of whichever servers, nothing left afterwards."""
 
 from __future__ import annotations
 
@@ -23,16 +23,14 @@ if TYPE_CHECKING:
 
 __all__ = ["certified", "founded"]
 
-VHOST = "lienthong-demo"
-DATABASE = "lienthong_demo"
 REQUESTS_AT_ONCE = 8
 
 
 @contextmanager
 def certified(folder: Path, members: Sequence[Member]) -> Iterator[Credentials]:
-    """Issue the demo's credentials; keys and all are gone afterwards."""
+    """Issue credentials; keys and all are gone afterwards."""
     authority = folder / "authority"
-    # Left by a demo that was killed.
+    # Left by one that was killed.
     shutil.rmtree(authority, ignore_errors=True)
     authority.mkdir(parents=True)
     try:
@@ -43,20 +41,28 @@ def certified(folder: Path, members: Sequence[Member]) -> Iterator[Credentials]:
 
 @asynccontextmanager
 async def founded(
-    servers: Servers, folder: Path, members: Sequence[Member], credentials: Credentials
+    servers: Servers, folder: Path, members: Sequence[Member], credentials: Credentials, *, name: str = "demo"
 ) -> AsyncIterator[Exchange]:
-    """Found the demo's exchange on servers; on servers that go on afterwards nothing of it is left behind.
+    """Found an exchange on servers; on servers that go on afterwards nothing of it is left behind.
+
+    Args:
+        servers: where.
+        folder: for its payloads.
+        members: its agencies.
+        credentials: what was issued to them.
+        name: what its virtual host and its database are called after.
 
     Raises:
-        MisconfiguredError: the broker has users of the demo's names that belong to somebody else.
+        MisconfiguredError: the broker has users of these agencies' names that belong to somebody else.
     """
     payload = folder / "payload"
+    vhost, database = f"lienthong-{name}", f"lienthong_{name}"
     if GIVEN in servers.description:
-        await _spare_others(servers, members)
+        await _spare_others(servers, members, vhost)
     try:
-        ledger_url = await create_database(servers.ledger_url, DATABASE)
+        ledger_url = await create_database(servers.ledger_url, database)
         exchange = await found_exchange(
-            f"{servers.broker_url}/{quote(VHOST, safe='')}",
+            f"{servers.broker_url}/{quote(vhost, safe='')}",
             servers.management_url,
             ledger_url,
             payload_folder=payload,
@@ -67,27 +73,27 @@ async def founded(
     finally:
         await asyncio.to_thread(shutil.rmtree, payload, ignore_errors=True)
         if GIVEN in servers.description:
-            await _dissolve(servers, [member.unit.code for member in members])
+            await _dissolve(servers, [member.unit.code for member in members], vhost, database)
 
 
-async def _spare_others(servers: Servers, members: Sequence[Member]) -> None:
-    # The demo's users are named by the agencies' codes and deleted at the end: real agencies must not be among them.
+async def _spare_others(servers: Servers, members: Sequence[Member], vhost: str) -> None:
+    # Its users are named by the agencies' codes and deleted at the end: real agencies must not be among them.
     async with BrokerAdmin(servers.management_url) as admin:
         memberships = await admin.members()
     mine = {EXCHANGE_USER, *(member.unit.code for member in members)}
-    others = sorted(name for name in mine & memberships.keys() if memberships[name] - {VHOST})
+    others = sorted(name for name in mine & memberships.keys() if memberships[name] - {vhost})
     if others:
         names = ", ".join(others)
         raise MisconfiguredError(
-            f"máy chủ RabbitMQ này đã có người dùng thật {names}; hãy cho bản trình diễn một máy chủ riêng / "
-            f"this broker has real users {names}; give the demo a broker of its own"
+            f"máy chủ RabbitMQ này đã có người dùng thật {names}; hãy dùng một máy chủ riêng / "
+            f"this broker has real users {names}; use a broker of its own"
         )
 
 
-async def _dissolve(servers: Servers, codes: Sequence[str]) -> None:
+async def _dissolve(servers: Servers, codes: Sequence[str], vhost: str, database: str) -> None:
     async with BrokerAdmin(servers.management_url) as admin:
-        await admin.delete_vhost(VHOST)
+        await admin.delete_vhost(vhost)
         users = [EXCHANGE_USER, *codes]
         for start in range(0, len(users), REQUESTS_AT_ONCE):
             await asyncio.gather(*map(admin.delete_user, users[start : start + REQUESTS_AT_ONCE]))
-    await drop_database(servers.ledger_url, DATABASE)
+    await drop_database(servers.ledger_url, database)

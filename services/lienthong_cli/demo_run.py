@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lienthong.simulation.traffic import Traffic
     from lienthong.topology.names import Step
 
-__all__ = ["run"]
+__all__ = ["run", "stopped_by_sigterm"]
 
 PLAIN_SECONDS = 5.0
 
@@ -85,7 +85,7 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
 
 async def _run(servers: Servers, folder: Path, console: Console, papers: Papers, seconds: float) -> Result:
     traffic = papers.traffic
-    with _stopped_by_sigterm():
+    with stopped_by_sigterm():
         console.print("Đăng ký 95 đơn vị, tạo hàng đợi… / registering 95 units, declaring queues…")
         async with founded(servers, folder, traffic.members, papers.credentials) as exchange:
             console.print("Khởi động năm tiến trình… / starting the five workers…")
@@ -101,7 +101,7 @@ async def _run(servers: Servers, folder: Path, console: Console, papers: Papers,
 
 
 @contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
+def stopped_by_sigterm() -> Iterator[None]:
     """Let SIGTERM end the running task as Ctrl-C does, so that everything is closed in order."""
     loop = asyncio.get_running_loop()
     task = asyncio.current_task()

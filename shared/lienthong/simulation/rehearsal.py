@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lienthong.simulation.traffic import Traffic
     from lienthong.simulation.units import Member
 
-__all__ = ["Result", "expected_table", "rehearse", "running_robots", "table_of"]
+__all__ = ["Result", "expected_table", "quiet", "rehearse", "running_robots", "table_of"]
 
 STALL_SECONDS = 45.0
 """No change for so long means that what is missing will not come; the retry ladder's second rung is 10 s."""
@@ -120,7 +120,7 @@ async def rehearse(
             by_code = {robot.member.unit.code: robot for robot in robots}
             async with asyncio.TaskGroup() as running:
                 sending = running.create_task(_send_all(traffic, by_code, seconds))
-                await _quiet(traffic, robots[0].journal.tally, progress, seconds)
+                await quiet(traffic, robots[0].journal.tally, progress, stall_seconds=max(STALL_SECONDS, seconds))
                 sending.cancel()
             ended = datetime.now(UTC)
             # Still connected: what comes twice comes now.
@@ -191,8 +191,10 @@ async def _send_all(traffic: Traffic, robots: Mapping[str, Robot], seconds: floa
             sending.create_task(robots[draft.sender.code].send(draft))
 
 
-async def _quiet(traffic: Traffic, tally: Tally, progress: Callable[[Counts], None] | None, seconds: float) -> None:
-    """Wait until everything planned has happened, or nothing happens any more."""
+async def quiet(
+    traffic: Traffic, tally: Tally, progress: Callable[[Counts], None] | None, *, stall_seconds: float
+) -> bool:
+    """Wait until everything planned has happened; returns False when nothing happened any more for so long."""
     documents, delivered, statuses = sum(1 for _ in traffic), len(traffic.delivered), traffic.statuses
     wanted = Counts(
         documents=documents,
@@ -209,9 +211,9 @@ async def _quiet(traffic: Traffic, tally: Tally, progress: Callable[[Counts], No
         if progress is not None:
             progress(counts)
         if all(have >= want for have, want in zip(astuple(counts), astuple(wanted), strict=True)):
-            return
-        if not await tally.change(max(STALL_SECONDS, seconds)):
-            return
+            return True
+        if not await tally.change(stall_seconds):
+            return False
 
 
 async def _settled_totals(reports: Reports) -> dict[str, int]:

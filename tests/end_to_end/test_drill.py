@@ -1,0 +1,250 @@
+"""The drill: that an exchange passes it, and that it would name what an exchange has lost, doubled or not recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from lienthong.bus.admin import BrokerAdmin
+from lienthong.ledger.reports import Reports
+from lienthong.simulation.credentials import Credentials
+from lienthong.simulation.drill import DrillResult, hold_drill, plan_load
+from lienthong.simulation.drill_balance import LedgerSide, Sheet, balance_sheet
+from lienthong.simulation.drill_plan import Action
+from lienthong.simulation.exchange import found_exchange
+from lienthong.simulation.papers import Papers
+from lienthong.testing.databases import create_database, drop_database
+from lienthong.testing.servers import BROKER_VARIABLE, LEDGER_VARIABLE, MANAGEMENT_VARIABLE
+from lienthong.topology.names import Step
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+    from pathlib import Path
+
+    from lienthong.simulation.journal import Journal
+    from lienthong.testing.servers import Servers
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+NAME = "drilled"
+SEED = 4
+GIVEN_SERVERS = {BROKER_VARIABLE, MANAGEMENT_VARIABLE, LEDGER_VARIABLE}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def ledger_url(servers: Servers) -> AsyncIterator[str]:
+    """Provide the ledger of the drill below, to be spoilt."""
+    yield await create_database(servers.ledger_url, NAME)
+    await drop_database(servers.ledger_url, NAME)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def drilled(servers: Servers, ledger_url: str, tmp_path_factory: pytest.TempPathFactory) -> DrillResult:
+    """Provide what came of a short drill without faults, whose ledger is still there."""
+    folder = tmp_path_factory.mktemp("drill")
+    traffic = plan_load(SEED, seconds=6)
+    credentials = Credentials.issue(folder / "authority", traffic.members)
+    async with BrokerAdmin(servers.management_url) as admin:
+        try:
+            exchange = await found_exchange(
+                f"{servers.broker_url}/{NAME}",
+                servers.management_url,
+                ledger_url,
+                payload_folder=folder / "payload",
+                members=traffic.members,
+                credentials=credentials,
+            )
+            with Papers(traffic, credentials) as papers:
+                return await hold_drill(
+                    exchange, servers, papers, folder=folder, seed=SEED, faults=0, seconds=6, tell=print
+                )
+        finally:
+            await admin.delete_vhost(NAME)
+
+
+async def test_what_was_played_adds_up(drilled: DrillResult) -> None:
+    """Without any fault the sheet is even, and speaks of everything that happened."""
+    sheet = drilled.sheet
+    assert sheet.even, sheet.differences
+    assert sheet.submitted == sheet.delivered + sheet.refused
+    assert sheet.delivered > 0
+    assert sheet.unconfirmed == sheet.waiting == sheet.withdrawn == 0
+    assert sheet.due == sheet.got == sheet.recorded > sheet.delivered
+    assert sheet.reported == sheet.heard == sheet.applied > sheet.recorded
+
+
+async def test_a_lost_delivery_is_named(drilled: DrillResult) -> None:
+    """A document that never came to one of its receivers is lost, says its sender's journal and says the ledger."""
+    journals = copied(drilled.journals)
+    addressee, key = taken(journals)
+    del journals[addressee].got[key]
+    differences = balance(drilled, journals).differences
+    assert differences.lost == (
+        f"document {(addressee, *key)}",
+        f"ledger has delivery {(addressee, *key)}, the agency does not",
+    )
+
+
+async def test_a_delivery_lost_with_its_record_is_named(drilled: DrillResult) -> None:
+    """Also when the ledger has forgotten it as well, the sender has not."""
+    journals = copied(drilled.journals)
+    addressee, key = taken(journals)
+    del journals[addressee].got[key]
+    ledger = replace(drilled.ledger, deliveries=drilled.ledger.deliveries - Counter([(addressee, *key)]))
+    assert f"document {(addressee, *key)}" in balance(drilled, journals, ledger).differences.lost
+
+
+async def test_a_lost_document_is_named(drilled: DrillResult) -> None:
+    """A document that the broker confirmed and nobody has seen since is missing from the sum, and named."""
+    journals = copied(drilled.journals)
+    addressee, key = taken(journals)
+    sender, document_id = key
+    original = journals[sender].sent[document_id]
+    journals[sender].sent["lost"] = original
+    sheet = balance(drilled, journals)
+    assert not sheet.even
+    assert sheet.submitted == sheet.delivered + sheet.refused + 1
+    assert f"document {(addressee, sender, 'lost')}" in sheet.differences.lost
+    assert sheet.differences.gaps == (f"document {(sender, 'lost')} was confirmed, the ledger does not have it",)
+
+
+async def test_a_lost_status_is_named(drilled: DrillResult) -> None:
+    """A status that was reported, recorded and never told to the sender is lost."""
+    journals = copied(drilled.journals)
+    sender = next(code for code, journal in journals.items() if journal.heard)
+    key = next(iter(journals[sender].heard))
+    del journals[sender].heard[key]
+    assert balance(drilled, journals).differences.lost == (
+        f"status {(sender, *key)}",
+        f"ledger has status {(sender, *key)}, the sender was not told",
+    )
+
+
+async def test_a_duplicate_is_named(drilled: DrillResult) -> None:
+    """A document that an agency handled twice is one too many, though the ledger has it once."""
+    journals = copied(drilled.journals)
+    addressee, key = taken(journals)
+    journals[addressee].got[key] += 1
+    assert balance(drilled, journals).differences.twice == (f"document {(addressee, *key)}",)
+
+
+async def test_a_double_record_is_named(drilled: DrillResult) -> None:
+    """A status that the ledger applied twice is one too many, though its sender was told once."""
+    key = next(iter(drilled.ledger.statuses))
+    ledger = replace(drilled.ledger, statuses=drilled.ledger.statuses + Counter([key]))
+    assert balance(drilled, drilled.journals, ledger).differences.twice == (f"ledger has status {key} 2 times",)
+
+
+async def test_a_made_up_document_is_named(drilled: DrillResult) -> None:
+    """What the ledger has and nobody sent is strange, unless its sender was still trying to send it."""
+    journals = copied(drilled.journals)
+    _, (sender, document_id) = taken(journals)
+    del journals[sender].sent[document_id]
+    assert balance(drilled, journals).differences.strange
+    assert balance_sheet(journals, drilled.ledger, [(sender, document_id)]).even
+
+
+async def test_gaps_in_the_ledger_are_named(drilled: DrillResult, ledger_url: str) -> None:
+    """A fact without its entry, an entry without its fact, and what agencies know and the ledger does not, are gaps."""
+    _, key = taken(drilled.journals)
+    connection = await asyncpg.connect(ledger_url)
+    try:
+        document = await connection.fetchval(
+            "select document from document where sender = $1 and document_id = $2", *key
+        )
+        # Only a superuser who switches the triggers off can do this at all.
+        await connection.execute("set session_replication_role = replica")
+        await connection.execute("delete from entry where kind = 'DocumentReceived' and document = $1", document)
+        gone = await connection.fetchrow(
+            "delete from status where status = (select min(status::text)::uuid from status where document = $1) "
+            "returning addressee, reporter, code, message_id",
+            document,
+        )
+    finally:
+        await connection.close()
+    assert gone is not None
+    differences = balance(drilled, drilled.journals, await read(ledger_url)).differences
+    known = f"{document} {gone['addressee']} {gone['reporter']} {gone['code']} {gone['message_id']}"
+    status = (*key, gone["reporter"], gone["code"])
+    assert differences == replace(
+        drilled.sheet.differences,
+        gaps=(
+            f"status {status} was confirmed, the ledger does not have it",
+            f"status {status} was told, the ledger does not have it",
+            f"history: DocumentReceived {document}: facts 1, entries 0",
+            f"history: StatusReported {known}: facts 0, entries 1",
+        ),
+    )
+
+
+@pytest.mark.timeout(480)
+async def test_an_exchange_passes_the_drill(tmp_path: Path) -> None:
+    """Under load and faults of every kind nothing is lost, twice or unrecorded; each fault has its recovery time."""
+    drill = await asyncio.to_thread(command, tmp_path)
+    assert drill.returncode == 0, drill.stdout + drill.stderr
+    result = json.loads(drill.stdout)
+    assert result["even"]
+    assert not any(result["differences"].values())
+    sheet = result["sheet"]
+    assert sheet["submitted"] == sheet["delivered"] + sheet["refused"] > 0
+    faults = result["faults"]
+    assert len(faults) == 10
+    assert {fault["action"] for fault in faults} == set(Action)
+    assert all(fault["injected_at"] and fault["recovered_seconds"] > 0 for fault in faults)
+    ended = [fault for fault in faults if fault["action"] in {"kill", "restart"} and fault["target"] in set(Step)]
+    assert result["restarts"] == len(ended) > 0
+
+
+def command(folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a short drill as an operator does, on servers of its own."""
+    environment = {name: value for name, value in os.environ.items() if name not in GIVEN_SERVERS}
+    return subprocess.run(
+        [sys.executable, "-m", "lienthong_cli", "drill", "--json", "--seed", "1", "--minutes", "0.7", "--faults", "10"],
+        cwd=folder,
+        env=environment,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=420,
+    )
+
+
+def balance(drilled: DrillResult, journals: Mapping[str, Journal], ledger: LedgerSide | None = None) -> Sheet:
+    """Return the balance of what was spoilt, which must not be even."""
+    sheet = balance_sheet(journals, ledger or drilled.ledger, ())
+    assert not sheet.even
+    return sheet
+
+
+def copied(journals: Mapping[str, Journal]) -> dict[str, Journal]:
+    """Return journals of their own, to be spoilt."""
+    return {
+        code: replace(journal, sent=dict(journal.sent), got=Counter(journal.got), heard=Counter(journal.heard))
+        for code, journal in journals.items()
+    }
+
+
+def taken(journals: Mapping[str, Journal]) -> tuple[str, tuple[str, ...]]:
+    """Return one delivery that was handled and reported about: its addressee, and the document's sender and id."""
+    return next(
+        (code, key) for code, journal in journals.items() for key in journal.got if (*key, "03") in journal.reported
+    )
+
+
+async def read(url: str) -> LedgerSide:
+    """Return what the ledger says now."""
+    reports = await Reports.connect(url)
+    try:
+        return await LedgerSide.read(reports)
+    finally:
+        await reports.close()
