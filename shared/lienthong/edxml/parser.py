@@ -283,6 +283,9 @@ class _Builder:
         )
 
     def _comment(self, _text: str) -> None:
+        self.count += 1
+        if self.count > self.limits.elements:
+            self._too_much()
         if self.current is not None:
             self.current.interrupted = True
 
@@ -384,9 +387,11 @@ class _Builder:
         _refuse(
             "R",
             "",
-            f"Cấu trúc quá lớn ở dòng {line}: tối đa {limits.elements} phần tử, sâu {limits.depth} tầng, mỗi phần tử "
-            f"{limits.attributes} thuộc tính, mỗi thuộc tính {limits.attribute_chars} ký tự; hãy chia nhỏ gói tin",
-            f"Too large a structure at line {line}: at most {limits.elements} elements, {limits.depth} deep, "
-            f"{limits.attributes} attributes each, of {limits.attribute_chars} characters; split the message",
+            f"Cấu trúc quá lớn ở dòng {line}: tối đa {limits.elements} phần tử và chú thích, sâu {limits.depth} tầng, "
+            f"mỗi phần tử {limits.attributes} thuộc tính, mỗi thuộc tính {limits.attribute_chars} ký tự; "
+            "hãy chia nhỏ gói tin",
+            f"Too large a structure at line {line}: at most {limits.elements} elements and comments, "
+            f"{limits.depth} deep, {limits.attributes} attributes each, of {limits.attribute_chars} characters; "
+            "split the message",
             INVALID_FILE,
         )

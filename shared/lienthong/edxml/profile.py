@@ -24,7 +24,7 @@ class Limits:
     Attributes:
         total_bytes: of the whole message.
         depth: elements inside one another.
-        elements: in the whole message; some 2,000 addressees with all their fields.
+        elements: and comments, in the whole message; some 2,000 addressees with all their fields.
         attributes: of one element.
         attribute_chars: of one attribute's name and value.
         text_chars: of one element's text, base64 apart.
