@@ -202,7 +202,8 @@ async def test_an_exchange_passes_the_drill(tmp_path: Path) -> None:
     assert {fault["action"] for fault in faults} == set(Action)
     assert all(fault["injected_at"] and fault["recovered_seconds"] > 0 for fault in faults)
     ended = [fault for fault in faults if fault["action"] in {"kill", "restart"} and fault["target"] in set(Step)]
-    assert result["restarts"] == len(ended) > 0
+    # A worker may also give up by itself while the servers it needs are half up; it is started again as well.
+    assert result["restarts"] >= len(ended) > 0
 
 
 def command(folder: Path) -> subprocess.CompletedProcess[str]:
