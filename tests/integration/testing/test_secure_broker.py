@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 import uuid
 from typing import TYPE_CHECKING, Literal
@@ -36,6 +37,8 @@ def test_a_certificate_is_the_only_way_in(tmp_path: Path, kind: Literal["native"
     try:
         broker = running.__enter__()
     except MisconfiguredError as reason:
+        if kind == "native" and os.environ.get("CI"):
+            raise
         pytest.skip(str(reason))
     try:
         asyncio.run(_enter(broker))
