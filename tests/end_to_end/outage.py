@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 from uuid import uuid4
 
+import asyncpg
+import pytest
 from tests.end_to_end.revocation_services import FAILURES, KEYS, Authority
 
 from lienthong.agency import AgencyClient, Delivery, Receipt, Refused, Verified
@@ -41,6 +43,12 @@ hold_minutes = 1
 [kind."{THEN_REFUSED}"]
 hold_minutes = 1
 after_hold = "refused"
+"""
+HELD_OF_IT = """
+select v.judgement, v.verdict, v.value, v.reason, v.judged_at - now() as judged, v.forwarded_at - now() as forwarded,
+       v.judge_again_at - now() as again, v.asked_at - now() as asked, r.outcome, r.forwarded_at - now() as routed
+from verification v join document d using (document) left join routing r using (document)
+where d.document_id = $1 order by v.judgement
 """
 UNDER_WAY_SECONDS = 10.0
 """What a document takes at most, with or without an outage; it takes a fraction of a second."""
@@ -133,10 +141,16 @@ class Story:
         self.sent[document.document_id] = time.monotonic()
         return document.document_id
 
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Wait until agencies have heard enough."""
-        async with asyncio.timeout(PATIENCE_SECONDS), self.changed:
-            await self.changed.wait_for(condition)
+    async def until(self, reached: Callable[[Story, str], bool], documents: Iterable[str]) -> None:
+        """Wait until agencies have heard enough of these documents; when they do not, say what is known of the rest."""
+        expected = list(documents)
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS), self.changed:
+                await self.changed.wait_for(lambda: all(reached(self, one) for one in expected))
+        except TimeoutError:
+            late = [one for one in expected if not reached(self, one)]
+            known = [line for one in late for line in await self._known(one)]
+            pytest.fail("\n".join([f"{len(late)} of {len(expected)} not {reached.__name__}:", *known]), pytrace=False)
 
     def of(self, failure: Failure, kind: str, key: Key) -> str:
         """Return the id of the document an agency sent during the outage."""
@@ -150,6 +164,25 @@ class Story:
     def all_of(self, start: str) -> list[str]:
         """Return the ids of documents whose name begins like that."""
         return [one for one in self.sent if one.startswith(start)]
+
+    async def _known(self, document_id: str) -> list[str]:
+        """Say when what was heard of a document, and what the ledger holds of it; seconds from now."""
+        present = time.monotonic()
+        heard = [
+            f"    {at - present:+.1f} s {code} hears {_short(one)}"
+            for code, agency in self.agencies.items()
+            for at, one in (*agency.told, *agency.delivered)
+            if document_id == (one.document.document_id if isinstance(one, Delivery) else one.document_id)
+        ]
+        ledger = await asyncpg.connect(self.running.exchange.ledger_url)
+        try:
+            rows = await ledger.fetch(HELD_OF_IT, document_id)
+        finally:
+            await ledger.close()
+        return [f"  {document_id}, sent {self.sent[document_id] - present:+.1f} s", *heard] + [
+            "    ledger: " + ", ".join(f"{name} {value}" for name, value in row.items() if value is not None)
+            for row in rows
+        ]
 
     async def history(self, document_id: str) -> list[VerificationRow]:
         """Return every judgement of a document that the ledger holds."""
@@ -175,7 +208,7 @@ async def play(story: Story, hopeless: FileSigner, healthy: FileSigner, trust: P
         for failure, authority in story.authorities.items()
         for key in KEYS
     )
-    await story.until(lambda: all(settled(story, one) for one in story.all_of("before/")))
+    await story.until(settled, story.all_of("before/"))
     await every(authority.fail() for authority in story.authorities.values())
     await nothing_fresh(story.authorities.values(), trust)
     story.failed_at = time.monotonic()
@@ -187,18 +220,29 @@ async def play(story: Story, hopeless: FileSigner, healthy: FileSigner, trust: P
             for key in KEYS
         )
     during = [one for failure in FAILURES for one in story.all_of(f"{failure}/")]
-    await story.until(lambda: all(answered(story, one) for one in (*during, *story.all_of("healthy/"))))
+    await story.until(answered, (*during, *story.all_of("healthy/")))
     await everyone_tried(story.authorities.values())
     await killed(story.running)
     await everyone_tried(story.authorities.values())
     story.back_at = time.monotonic()
     await every(authority.come_back() for authority in story.authorities.values())
-    await story.until(lambda: all(settled(story, one) for one in during))
-    await story.until(lambda: all(settled(story, one) for one in story.all_of(f"hopeless/{THEN_REFUSED}")))
-    await story.until(lambda: all(story.receiver.received(one) for one in story.all_of("hopeless/" + THEN_DELIVERED)))
+    await story.until(settled, during)
+    await story.until(settled, story.all_of(f"hopeless/{THEN_REFUSED}"))
+    await story.until(delivered, story.all_of(f"hopeless/{THEN_DELIVERED}"))
     last = await story.send(HEALTHY, HELD, "last", healthy)
-    await story.until(lambda: bool(story.receiver.received(last)))
+    await story.until(delivered, [last])
     story.ended_at = time.monotonic()
+
+
+def _short(heard: Told | Delivery) -> str:
+    match heard:
+        case Delivery():
+            return f"delivery, {heard.verdict}, {heard.value}"
+        case Verified():
+            how = "held" if heard.held else "final" if heard.final else "provisional"
+            return f"judgement {heard.judgement}, {heard.found.verdict}, {heard.found.value}, {how}"
+        case _:
+            return type(heard).__name__
 
 
 async def every(things: Iterable[Awaitable[object]]) -> None:
@@ -244,6 +288,11 @@ def answered(story: Story, document_id: str) -> bool:
     if any(not one.held for one in told):
         return bool(story.receiver.received(document_id))
     return bool(told) or any(agency.refusals(document_id) for agency in story.agencies.values())
+
+
+def delivered(story: Story, document_id: str) -> bool:
+    """Tell whether the receiver has a document."""
+    return bool(story.receiver.received(document_id))
 
 
 def settled(story: Story, document_id: str) -> bool:
