@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+import asyncpg
 import pytest_asyncio
 from tests.integration.workers.conftest import NOW, document, handed_on, handle, signed, submitted
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from lienthong.trust import DevelopmentAuthority
 
 MANY = AT_ONCE + 10
+SOON = 20.0
+WAITS = "select exists (select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock')"
 
 
 class Queue:
@@ -42,6 +46,39 @@ class Queue:
         """Return the longest waiting messages as a worker gets them."""
         taken, self.waiting = self.waiting[:count], self.waiting[count:]
         return [handed_on(one) for one in taken]
+
+
+class Quick(Queue):
+    """A broker whose worker has judged what it was asked before the one who asked learns that it was taken.
+
+    Args:
+        outage: whose worker.
+        database: where to look whether the worker waits for the one who asked.
+    """
+
+    def __init__(self, outage: Outage, database: str) -> None:
+        super().__init__()
+        self._outage = outage
+        self._database = database
+        self.judging: asyncio.Task[None] | None = None
+
+    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
+        """Take messages, and confirm them when they are judged, or their judgements wait for our transaction."""
+        confirmed = await super().publish_many(messages)
+        self.judging = asyncio.create_task(handled(self._outage, self.take(len(messages))))
+        watcher = await asyncpg.connect(self._database)
+        try:
+            async with asyncio.timeout(SOON):
+                while not self.judging.done() and not await watcher.fetchval(WAITS):
+                    await asyncio.wait([self.judging], timeout=0.02)
+        finally:
+            await watcher.close()
+        return confirmed
+
+
+async def handled(outage: Outage, messages: Sequence[Incoming]) -> None:
+    """Let the worker judge."""
+    await handle(outage.verify, outage.ledger, *messages)
 
 
 class Outage:
@@ -115,3 +152,16 @@ async def test_a_change_of_trust_has_everything_judged_again(outage: Outage, rep
         await outage.judge(AT_ONCE)
     values = await reports.values(NOW - timedelta(days=1), NOW + timedelta(days=1))
     assert (values["paper"], values["held"]) == (MANY, 0)
+
+
+async def test_a_judgement_that_is_quicker_than_the_asking_counts(outage: Outage, database: str) -> None:
+    """Judged without news before it stands in the ledger that it was asked for: the next change of trust asks again."""
+    outage.now += timedelta(minutes=1)
+    queue = Quick(outage, database)
+    relay = Relay(outage.ledger, queue, outage.authority.trust_folder, clock=lambda: outage.now)
+    assert await relay.turn() == AT_ONCE
+    assert queue.judging is not None
+    await queue.judging
+    async with outage.ledger.transaction() as unit:
+        await unit.hasten_judgements(outage.now)
+        assert len(await unit.due_judgements(outage.now, MANY)) == MANY

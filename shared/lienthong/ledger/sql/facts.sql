@@ -162,8 +162,12 @@ from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
 where verification.verification = m.key
 
 -- name: answer_judgements
+-- Whoever asked may not have committed yet, for the broker hands on a message before it is confirmed: his lock is waited
+-- for, which is why this does not look at `asked_at`. An answer that came too early would be lost, and the document taken
+-- for asked.
 update verification set asked_at = null
-where verification in (select verification from verification where document = any ($1::uuid[]) and asked_at is not null
+where verification in (select verification from verification
+                       where document = any ($1::uuid[]) and judge_again_at is not null
                        order by verification for update)
 
 -- name: postpone_judgements
