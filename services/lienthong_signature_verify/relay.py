@@ -125,7 +125,10 @@ class Relay:
         if stamps == self._stamps or loop_time - self._hastened < HASTEN_SECONDS:
             return False
         async with self._ledger.transaction() as unit:
-            await unit.hasten_judgements(self._clock() + EXAMINERS_LAG)
+            left = await unit.hasten_judgements(self._clock() + EXAMINERS_LAG)
+        if left:
+            # Being asked for or judged just now, maybe by what was known before: the next look is for them.
+            return False
         log.info(Event.TRUST_CHANGED, folder=str(self._trust_folder))
         self._stamps, self._hastened = stamps, loop_time
         return True

@@ -165,9 +165,13 @@ class Unit:
         keys, at = [key for key, _ in ordered], [at for _, at in ordered]
         await self._connection.execute(statement("postpone_judgements"), keys, at)
 
-    async def hasten_judgements(self, at: datetime) -> None:
-        """Have everything that is to be judged again judged no later than this."""
-        await self._connection.execute(statement("hasten_judgements"), at)
+    async def hasten_judgements(self, at: datetime) -> int:
+        """Have everything that is to be judged again judged no later than this.
+
+        Returns how many were left as they were, being locked by another transaction: hasten once more.
+        """
+        left: int = await self._connection.fetchval(statement("hasten_judgements"), at)
+        return left
 
     async def count_held(self) -> int:
         """Return how many documents are held now."""

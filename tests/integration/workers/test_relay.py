@@ -132,6 +132,21 @@ async def test_news_about_trust_has_everything_judged(
         assert {task.judgement for task in await asked(bus, 3)} == {2}
 
 
+async def test_what_is_being_judged_meanwhile_is_not_passed_over(
+    ledger: Ledger, store: FolderStore, bus: Bus, trust_folder: Path
+) -> None:
+    """A document that somebody has in hand while trust changes, and leaves for tomorrow, is asked for soon as well."""
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    await held(ledger, store, 3, due_at=tomorrow)
+    relay = Relay(ledger, bus, trust_folder)
+    async with ledger.transaction() as unit:
+        (one,) = await unit.due_judgements(tomorrow, 1)
+        assert not await relay.watch()
+        await unit.postpone_judgements({one.verification: tomorrow})
+    assert await relay.watch()
+    assert await due(ledger, datetime.now(UTC) + timedelta(minutes=1)) == 3
+
+
 class Faulty:
     """A ledger whose first transactions fail."""
 

@@ -176,8 +176,16 @@ from unnest($1::uuid[], $2::timestamptz[]) as m (key, at)
 where verification.verification = m.key
 
 -- name: hasten_judgements
-update verification set judge_again_at = $1
-where verification in (select verification from verification where judge_again_at > $1 for update skip locked)
+-- Returns how many were locked by somebody else. To wait for them while others wait for what this has locked would be a
+-- deadlock.
+with later as (
+    select verification from verification where judge_again_at > $1
+), hastened as (
+    update verification set judge_again_at = $1
+    where verification in (select verification from verification where judge_again_at > $1 for update skip locked)
+    returning verification
+)
+select (select count(*) from later) - (select count(*) from hastened)
 
 -- name: count_held
 select count(*) from verification where judge_again_at is not null and held_until is not null
