@@ -106,6 +106,7 @@ class Story:
         authorities: those that fail.
         sent: when each document was sent, by its id.
         failed_at: when the services failed and nothing at hand was fresh any more.
+        restarted_at: when a worker was ready that was started for the one that was killed.
         back_at: when they came back.
         ended_at: when everything was known.
         deaths: how many workers died.
@@ -117,6 +118,7 @@ class Story:
     authorities: dict[Failure, Authority]
     sent: dict[str, float] = field(default_factory=dict)
     failed_at: float = 0
+    restarted_at: float = 0
     back_at: float = 0
     ended_at: float = 0
     deaths: int = -1
@@ -223,6 +225,7 @@ async def play(story: Story, hopeless: FileSigner, healthy: FileSigner, trust: P
     await story.until(answered, (*during, *story.all_of("healthy/")))
     await everyone_tried(story.authorities.values())
     await killed(story.running)
+    story.restarted_at = time.monotonic()
     await everyone_tried(story.authorities.values())
     story.back_at = time.monotonic()
     await every(authority.come_back() for authority in story.authorities.values())
