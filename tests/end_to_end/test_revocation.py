@@ -47,7 +47,8 @@ if TYPE_CHECKING:
     from tests.end_to_end.revocation_services import Failure, Key
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+# The whole story counts as the first test's time: what it waits for in vain is said before that is over.
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
