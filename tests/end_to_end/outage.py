@@ -45,10 +45,15 @@ hold_minutes = 1
 after_hold = "refused"
 """
 HELD_OF_IT = """
-select v.judgement, v.verdict, v.value, v.reason, v.judged_at - now() as judged, v.forwarded_at - now() as forwarded,
-       v.judge_again_at - now() as again, v.asked_at - now() as asked, r.outcome, r.forwarded_at - now() as routed
-from verification v join document d using (document) left join routing r using (document)
-where d.document_id = $1 order by v.judgement
+with held as (
+    select v.*, r.outcome, r.forwarded_at as routed_at
+    from document d join verification v using (document) left join routing r using (document)
+    where d.document_id = $1
+)
+select judgement, verdict, value, reason, extract(epoch from judged_at - now()) as judged_s,
+       extract(epoch from forwarded_at - now()) as forwarded_s, extract(epoch from judge_again_at - now()) as again_s,
+       extract(epoch from asked_at - now()) as asked_s, outcome, extract(epoch from routed_at - now()) as routed_s
+from held order by judgement
 """
 UNDER_WAY_SECONDS = 10.0
 """What a document takes at most, with or without an outage; it takes a fraction of a second."""
