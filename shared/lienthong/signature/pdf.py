@@ -133,7 +133,7 @@ class PdfJudge:
         self.seconds = seconds
         self._max_bytes = max_bytes
         program = ("-m", "lienthong.signature.pdf_child", str(megabytes))
-        self._pool = Pool(program, processes=workers, seconds=seconds)
+        self._pool = Pool(program, processes=workers, seconds=seconds, more_seconds=30)  # on a busy machine
 
     async def __aenter__(self) -> Self:
         await self._pool.__aenter__()
