@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
@@ -35,7 +36,7 @@ def install(*packages: str) -> None:
     if os.geteuid() != 0:
         raise MisconfiguredError(f"not installed: {names}; run as root: {command}")
     _say(f"cài đặt / installing {names}")
-    with _no_services():
+    with _one_at_a_time(), _no_services():
         _apt("update")
         _apt("install", "--no-install-recommends", *packages)
 
@@ -53,6 +54,17 @@ def _apt(*arguments: str) -> None:
     if ended.returncode:
         output = ended.stdout.decode(errors="replace")[-2000:].strip()
         raise MisconfiguredError(f"apt-get {' '.join(arguments)} ended with status {ended.returncode}:\n{output}")
+
+
+@contextlib.contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """Wait for another process that is here: `apt-get update` would not, and only one can set the rule below."""
+    folder = os.open(POLICY.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 @contextlib.contextmanager
