@@ -1,4 +1,4 @@
-"""Servers for the tests that need them: one RabbitMQ and one PostgreSQL a session, a fresh corner of them a test.
+"""Servers for the tests that need them: one RabbitMQ and one PostgreSQL a process, a fresh corner of them a test.
 
 Programs of Debian's too, and with one of them a PKCS#11 token.
 
@@ -33,8 +33,14 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+    from xdist.workermanage import WorkerController
 
-DESCRIPTION = pytest.StashKey[str]()
+DESCRIPTIONS = pytest.StashKey[set[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Begin to note which servers the tests run on."""
+    config.stash[DESCRIPTIONS] = set()
 
 
 @pytest.fixture(scope="session")
@@ -51,15 +57,29 @@ def servers(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Confi
             pytest.fail(str(error), pytrace=False)
         pytest.skip(str(error))
     try:
-        pytestconfig.stash[DESCRIPTION] = found.description
+        pytestconfig.stash[DESCRIPTIONS].add(found.description)
         yield found
     finally:
         running.__exit__(None, None, None)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell them to the process that started this one, where the tests run in several."""
+    descriptions = session.config.stash[DESCRIPTIONS]
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["servers"] = sorted(descriptions)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: WorkerController) -> None:
+    """Take them from such a process; one that broke down tells nothing."""
+    node.config.stash[DESCRIPTIONS].update(getattr(node, "workeroutput", {}).get("servers", ()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """Say at the end on which servers the tests ran."""
-    if description := config.stash.get(DESCRIPTION, None):
+    descriptions = config.stash[DESCRIPTIONS]
+    for description in sorted(descriptions):
         terminalreporter.write_line(f"servers: {description}")
 
 
