@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import uuid
 from dataclasses import dataclass
@@ -39,8 +40,13 @@ DESCRIPTIONS = pytest.StashKey[set[str]]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Begin to note which servers the tests run on."""
+    """Begin to note which servers the tests run on, and let Ctrl-C reach all that tests start.
+
+    A shell has what it runs in the background ignore it, and who starts up so leaves that to everybody it starts.
+    """
     config.stash[DESCRIPTIONS] = set()
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
