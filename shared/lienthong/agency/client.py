@@ -176,6 +176,7 @@ class AgencyClient:
         *,
         description: str | None = None,
         staff: StaffInfo | None = None,
+        moment: datetime | None = None,
     ) -> Submission:
         """Report what became of a document; returns when the broker has the report on disk.
 
@@ -186,6 +187,8 @@ class AgencyClient:
             code: edXML's ``StatusCode``; see `lienthong.document.life_cycle.STATUS_CODES`.
             description: the reason; a refusal (02) without one helps nobody.
             staff: the officer to ask.
+            moment: when it happened, aware; now when left out. With the same one the same call made again, also by a
+                program that was started again with its state file, is the same message.
 
         Raises:
             Unavailable: the broker did not confirm in time, or the key cannot be reached.
@@ -193,7 +196,7 @@ class AgencyClient:
         if isinstance(about, Delivery):
             await about.done()
         reference = about.reference if isinstance(about, Delivery) else about
-        return await self._report(reference, code, datetime.now(UTC), description, staff)
+        return await self._report(reference, code, moment or datetime.now(UTC), description, staff)
 
     async def _report(
         self,
