@@ -5,15 +5,19 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from lienthong.topology.names import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = ["BROKER", "FREEZE_SECONDS", "LEDGER", "Action", "PlannedFault", "Wire", "plan_faults"]
 
 BROKER = "broker"
 LEDGER = "ledger"
 FREEZE_SECONDS = (1.0, 6.0)
-"""How long a worker stands still: also longer than a batch takes, and shorter than the broker waits for a heartbeat."""
+"""How long something stands still: also longer than a batch takes, and shorter than anybody waits for a heartbeat."""
 QUIET_SHARES = (0.05, 0.1)
 """These shares of the time, at its beginning and its end, are without faults."""
 
@@ -42,8 +46,8 @@ class PlannedFault:
     Attributes:
         at: seconds after the beginning of the load.
         action: what is done.
-        target: to what: a worker's step, ``broker``, ``ledger`` or a `Wire`.
-        seconds: how long a worker stands still; 0 for other actions.
+        target: to what: a worker's step, ``broker``, ``ledger``, a `Wire`, or an agency's code.
+        seconds: how long it stands still; 0 for other actions.
     """
 
     at: float
@@ -52,19 +56,21 @@ class PlannedFault:
     seconds: float = 0.0
 
 
-def plan_faults(seed: int, *, faults: int, seconds: float) -> tuple[PlannedFault, ...]:
+def plan_faults(seed: int, *, faults: int, seconds: float, agencies: Sequence[str] = ()) -> tuple[PlannedFault, ...]:
     """Plan the faults of a drill, in the order of their moments.
 
-    They are dealt in turn from five heaps (workers killed, frozen, restarted; servers; wires), each a shuffled deck
-    that is shuffled anew when it is empty, so that also a short drill has some of every kind and a long one has all.
+    They are dealt in turn from six heaps (workers killed, frozen, restarted; servers; wires; agencies), each a
+    shuffled deck that is shuffled anew when it is empty, so that also a short drill has some of every kind and a long
+    one has all.
 
     Args:
         seed: the same seed, number and time give the same plan.
         faults: how many.
         seconds: how long the load lasts.
+        agencies: whose programs are killed, by their codes.
     """
     lot = random.Random(f"drill {seed}")  # noqa: S311 - a repeatable lot, nothing secret
-    heaps = _heaps()
+    heaps = _heaps(agencies)
     decks: list[list[tuple[Action, str]]] = [[] for _ in heaps]
     turns = list(range(len(heaps)))
     lot.shuffle(turns)
@@ -82,7 +88,10 @@ def plan_faults(seed: int, *, faults: int, seconds: float) -> tuple[PlannedFault
     return tuple(planned)
 
 
-def _heaps() -> list[list[tuple[Action, str]]]:
+def _heaps(agencies: Sequence[str]) -> list[list[tuple[Action, str]]]:
     workers = [[(action, str(step)) for step in Step] for action in (Action.KILL, Action.FREEZE, Action.RESTART)]
-    servers = [(action, server) for action in (Action.KILL, Action.RESTART) for server in (BROKER, LEDGER)]
-    return [*workers, servers, [(Action.CUT, str(wire)) for wire in Wire]]
+    ways = (Action.KILL, Action.FREEZE, Action.RESTART)
+    servers = [(action, server) for action in ways for server in (BROKER, LEDGER)]
+    wires = [(Action.CUT, str(wire)) for wire in Wire]
+    programs = [(Action.KILL, code) for code in agencies]
+    return [heap for heap in (*workers, servers, wires, programs) if heap]

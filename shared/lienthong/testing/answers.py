@@ -86,7 +86,7 @@ class LedgerAddress:
 
 
 class Power(Protocol):
-    """Ends a server and starts it again on the files it left, at the same address."""
+    """Ends a server and starts it again on the files it left, at the same address, or lets it stand still."""
 
     def kill(self) -> None:
         """End it as ``kill -9`` does; returns when it has ended."""
@@ -96,6 +96,12 @@ class Power(Protocol):
 
     def start(self) -> None:
         """Start it again; it is not ready yet."""
+
+    def freeze(self) -> None:
+        """Let all its processes stand still, as SIGSTOP does; whoever talks to it is told nothing."""
+
+    def thaw(self) -> None:
+        """Let them go on."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,6 +183,14 @@ class _Switch:
         with _explained(self.container):
             self.container.get_wrapped_container().start()
 
+    def freeze(self) -> None:
+        with _explained(self.container):
+            self.container.get_wrapped_container().pause()
+
+    def thaw(self) -> None:
+        with _explained(self.container):
+            self.container.get_wrapped_container().unpause()
+
 
 @contextlib.contextmanager
 def _explained(container: DockerContainer) -> Iterator[None]:

@@ -75,6 +75,14 @@ class Process:
             self._child.kill()
             self._child.wait()
 
+    def signal_all(self, number: signal.Signals) -> None:
+        """Send a signal to it and to every process below it, itself first: it starts no more when that stops it."""
+        pids = [self._child.pid]
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+            pids += _children(pid)
+
     def start_again(self) -> None:
         """Start it as it was started first, once it has ended."""
         assert self.failure() is not None, "it still runs"
@@ -104,6 +112,14 @@ class Switch:
     def start(self) -> None:
         """Start it again; it is not ready yet."""
         self.process.start_again()
+
+    def freeze(self) -> None:
+        """Let it and all it started stand still."""
+        self.process.signal_all(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let them go on."""
+        self.process.signal_all(signal.SIGCONT)
 
 
 class Family:
@@ -252,6 +268,15 @@ def private_folder(name: str, within: Path, *, user: int | None = None, group: i
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _children(pid: int) -> list[int]:
+    """Return the processes that a process has started, as Linux lists them."""
+    found: list[int] = []
+    for thread in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, thread.read_text().split())
+    return found
 
 
 def _can_enter(folder: Path, user: int, group: int | None) -> bool:
