@@ -19,9 +19,9 @@ from pydantic import AwareDatetime, BaseModel
 from lienthong.edxml import encode
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.reports import Reports
+from lienthong.simulation.fleet import Fleet
 from lienthong.simulation.letter import ZONE
 from lienthong.simulation.papers import Papers
-from lienthong.simulation.rehearsal import running_robots
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.simulation.traffic import Traffic, plan_letter
 from lienthong.simulation.units import Member, Role, cast
@@ -172,7 +172,7 @@ async def _serve(
         async with (
             founded(servers, folder, members, credentials) as exchange,
             Supervisor(exchange.environment, logs=folder / "logs", scratch=folder / "scratch") as supervisor,
-            running_robots(exchange, papers, robots),
+            Fleet(exchange, papers, robots),
         ):
             state = State(
                 pid=os.getpid(),

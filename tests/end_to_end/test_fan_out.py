@@ -11,8 +11,8 @@ from urllib.parse import quote, urlsplit
 import aiohttp
 
 from lienthong.ledger.reports import Reports
+from lienthong.simulation.fleet import Fleet
 from lienthong.simulation.papers import Papers
-from lienthong.simulation.rehearsal import running_robots
 from lienthong.simulation.traffic import Traffic, plan_letter
 from lienthong.simulation.units import Member, Role, Unit, units_2019
 
@@ -33,11 +33,9 @@ async def test_a_document_to_95_units_is_one_publish(running_exchange: RunningEx
     draft = replace(plan_letter(MEMBERS, "G99", codes, seed=1, issued_on=date(2019, 1, 15)), written={})
     async with running_exchange(MEMBERS) as running:
         with Papers(Traffic(MEMBERS, (draft,)), running.exchange.credentials) as papers:
-            async with running_robots(running.exchange, papers, MEMBERS) as robots:
-                by_code = {robot.member.unit.code: robot for robot in robots}
-                sender = by_code["G99"]
-                await sender.send(draft)
-                tally = sender.journal.tally
+            async with Fleet(running.exchange, papers, MEMBERS) as fleet:
+                fleet.send(draft)
+                tally = fleet.tally
                 async with asyncio.timeout(SECONDS):
                     while (tally.counts.deliveries, tally.counts.heard, tally.counts.notices) != (95, 95, 1):
                         assert await tally.change(SECONDS)
@@ -48,8 +46,8 @@ async def test_a_document_to_95_units_is_one_publish(running_exchange: RunningEx
     assert counts == {"publish_in": 1, "publish_out": 95}
     assert sorted(row["addressee"] for row in deliveries) == sorted(codes)
     for code in codes:
-        assert by_code[code].journal.got == {("G99", draft.document_id): 1}
-    assert sender.journal.heard == {(draft.document_id, code, "01"): 1 for code in codes}
+        assert fleet.journals[code].got == {("G99", draft.document_id): 1}
+    assert fleet.journals["G99"].heard == {(draft.document_id, code, "01"): 1 for code in codes}
 
 
 async def exchange_counts(servers: Servers, vhost: str, exchange: str) -> dict[str, int]:

@@ -17,8 +17,9 @@ from lienthong.ledger.copying import snapshot
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.reports import Reports
 from lienthong.simulation.exchange import found_exchange
+from lienthong.simulation.fleet import Fleet
 from lienthong.simulation.papers import Papers
-from lienthong.simulation.rehearsal import rehearse, running_robots
+from lienthong.simulation.rehearsal import rehearse
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.simulation.traffic import plan_traffic
 from lienthong.simulation.units import Role, cast
@@ -101,16 +102,16 @@ async def test_what_was_confirmed_before_a_backup_is_delivered_after_the_loss(
                 assert {"input-lost", "delivery-lost"} & {one["kind"] for one in found}
                 supervisor = Supervisor(again.environment, logs=tmp_path / "logs", scratch=tmp_path / "scratch")
                 with Papers(TRAFFIC, again.credentials) as papers:
-                    async with supervisor, running_robots(again, papers, MEMBERS) as robots, asyncio.timeout(SECONDS):
+                    async with supervisor, Fleet(again, papers, MEMBERS) as fleet, asyncio.timeout(SECONDS):
                         while await _on_the_way(ledger, mine):  # noqa: ASYNC110 - another connection's rows
                             await asyncio.sleep(0.1)
                         got = {
-                            (robot.member.unit.code, *key)
-                            for robot in robots
-                            for key in robot.journal.got
+                            (code, *key)
+                            for code, journal in fleet.journals.items()
+                            for key in journal.got
                             if key in mine.values()
                         }
-                        assert {times for robot in robots for times in robot.journal.got.values()} == {1}
+                        assert {times for journal in fleet.journals.values() for times in journal.got.values()} == {1}
                 assert got == await _deliveries(reports, mine, reported=True) - reported
                 # What was in hand when the workers ended may have its payload kept and be recorded later.
                 left = await lienthong(again.environment, "reconcile", "--older-than", "0")

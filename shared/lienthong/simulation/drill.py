@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack, asynccontextmanager
+import shutil
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -12,21 +13,21 @@ from lienthong.ledger.reports import Reports
 from lienthong.simulation.drill_balance import LedgerSide, Sheet, balance_sheet
 from lienthong.simulation.drill_faults import InjectedFault, Injector
 from lienthong.simulation.drill_plan import Wire, plan_faults
+from lienthong.simulation.fleet import Fleet
 from lienthong.simulation.letter import ZONE
-from lienthong.simulation.rehearsal import quiet, running_robots
+from lienthong.simulation.rehearsal import quiet
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.simulation.traffic import Traffic, plan_traffic
 from lienthong.simulation.units import Role, cast
 from lienthong.testing.proxy import FaultyProxy
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Iterator, Mapping
     from pathlib import Path
 
     from lienthong.simulation.exchange import Exchange
     from lienthong.simulation.journal import Counts, Journal
     from lienthong.simulation.papers import Papers
-    from lienthong.simulation.robot import Robot
     from lienthong.testing.servers import Servers
 
 __all__ = ["DRILL_ROLES", "DrillResult", "hold_drill", "plan_load"]
@@ -96,7 +97,7 @@ async def hold_drill(
         exchange: where it is.
         servers: what it stands on.
         papers: what the robots write: `plan_load` of the same seed and time.
-        folder: for the workers' logs.
+        folder: for the workers' logs and the agencies' state files.
         seed: of the plan of faults.
         faults: how many.
         seconds: how long documents are sent; longer when faults are still felt.
@@ -106,7 +107,8 @@ async def hold_drill(
     Raises:
         Unavailable: something did not start, or did not come back.
     """
-    plan = plan_faults(seed, faults=faults, seconds=seconds)
+    receiving = [member.unit.code for member in papers.traffic.members if member.role.receives]
+    plan = plan_faults(seed, faults=faults, seconds=seconds, agencies=receiving)
     loop = asyncio.get_running_loop()
     async with AsyncExitStack() as running:
         proxies = await running.enter_async_context(_proxies(exchange))
@@ -119,21 +121,20 @@ async def hold_drill(
         supervisor = await running.enter_async_context(
             Supervisor(for_workers.environment, logs=folder / "logs", scratch=folder / "scratch")
         )
-        robots = await running.enter_async_context(running_robots(for_agencies, papers, papers.traffic.members))
-        journals = {robot.member.unit.code: robot.journal for robot in robots}
-        tally = robots[0].journal.tally
-        injector = Injector(supervisor, servers, proxies, tally, tell)
+        state = running.enter_context(_fresh(folder / "state"))
+        fleet = await running.enter_async_context(Fleet(for_agencies, papers, papers.traffic.members, state=state))
+        injector = Injector(supervisor, servers, proxies, fleet, tell)
         begin = loop.time()
         async with asyncio.TaskGroup() as at_work:
             injecting = at_work.create_task(injector.inject(plan, patience_seconds=SPARE_SECONDS))
-            load = _Load(papers.traffic, robots)
-            await load.send(at_work, injecting, seconds)
+            load = _Load(papers.traffic, fleet)
+            await load.send(injecting, seconds)
             injected = await injecting
             under_load = loop.time() - begin
-            await quiet(load.sent, tally, progress, stall_seconds=STALL_SECONDS)
-            load.give_up()
+            await quiet(load.sent, fleet.tally, progress, stall_seconds=STALL_SECONDS)
         ledger = await _settled_ledger(exchange.ledger_url)
         restarts = sum(supervisor.restarts.values())
+    journals = fleet.journals
     planned = {(draft.sender.code, draft.document_id) for draft in load.sent}
     confirmed = {(code, document_id) for code, journal in journals.items() for document_id in journal.sent}
     return DrillResult(
@@ -141,7 +142,7 @@ async def hold_drill(
         sheet=balance_sheet(journals, ledger, planned - confirmed),
         journals=journals,
         ledger=ledger,
-        duplicates=sum(robot.duplicates for robot in robots),
+        duplicates=fleet.duplicates,
         restarts=restarts,
         seconds=under_load,
     )
@@ -158,22 +159,31 @@ async def _proxies(exchange: Exchange) -> AsyncIterator[Mapping[Wire, FaultyProx
         yield {wire: await open_proxies.enter_async_context(FaultyProxy(url)) for wire, url in urls.items()}
 
 
+@contextmanager
+def _fresh(folder: Path) -> Iterator[Path]:
+    """Provide an empty folder, and remove it: what a kit remembers of one drill is wrong in the next."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
 class _Load:
     """Sends what is planned, at its times, until the time is over and every fault has been felt."""
 
-    def __init__(self, traffic: Traffic, robots: Sequence[Robot]) -> None:
+    def __init__(self, traffic: Traffic, fleet: Fleet) -> None:
         self._traffic = traffic
-        self._robots = {robot.member.unit.code: robot for robot in robots}
-        self._sending: list[asyncio.Task[None]] = []
+        self._fleet = fleet
+        self._begun = 0
 
     @property
     def sent(self) -> Traffic:
         """What of it was, or is being, sent."""
-        return replace(self._traffic, drafts=self._traffic.drafts[: len(self._sending)])
+        return replace(self._traffic, drafts=self._traffic.drafts[: self._begun])
 
-    async def send(
-        self, at_work: asyncio.TaskGroup, injecting: asyncio.Future[list[InjectedFault]], seconds: float
-    ) -> None:
+    async def send(self, injecting: asyncio.Future[list[InjectedFault]], seconds: float) -> None:
         """Begin to send each document at its time."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
@@ -184,12 +194,8 @@ class _Load:
                 if injecting.done():
                     return
             await asyncio.sleep(moment - loop.time())
-            self._sending.append(at_work.create_task(self._robots[draft.sender.code].send(draft)))
-
-    def give_up(self) -> None:
-        """Cancel what could not be sent."""
-        for task in self._sending:
-            task.cancel()
+            self._fleet.send(draft)
+            self._begun += 1
 
 
 async def _settled_ledger(url: str) -> LedgerSide:

@@ -22,7 +22,7 @@ from lienthong.topology.names import Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from lienthong.simulation.journal import Tally
+    from lienthong.simulation.fleet import Fleet
     from lienthong.simulation.supervisor import Supervisor
     from lienthong.testing.answers import Address, Server
     from lienthong.testing.proxy import FaultyProxy
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
 
 __all__ = ["InjectedFault", "Injector"]
 
+AGENCIES = "agencies"
 LOOK_SECONDS = 0.1
 ANSWER_SECONDS = 1.0
 SERVER_SECONDS = 120.0
 WORKER_SECONDS = 60.0
-AGENCIES = "agencies"
 SETTLED = re.compile(r'^lienthong_messages_settled_total\{outcome="forwarded",step="[^"]*"\} (\S+)$', re.MULTILINE)
 
 
@@ -47,7 +47,7 @@ class InjectedFault:
         injected_at: when it was injected; None when it could not be.
         recovered_seconds: from that moment until, for a worker, it settled its next batch; for a server or a wire of
             the workers, every worker settled its next batch; for the agencies' wire, an agency was handed its next
-            document. None when there was nothing more to do.
+            document; for an agency's program, it noted something more. None when there was nothing more to do.
         obstacle: why it could not be injected.
     """
 
@@ -64,7 +64,7 @@ class Injector:
         supervisor: its workers.
         servers: its broker and its ledger.
         proxies: what stands in front of them, by wire.
-        tally: counts what the robots note.
+        fleet: the agencies' programs.
         tell: told each fault when its recovery is known.
     """
 
@@ -73,13 +73,13 @@ class Injector:
         supervisor: Supervisor,
         servers: Servers,
         proxies: Mapping[Wire, FaultyProxy],
-        tally: Tally,
+        fleet: Fleet,
         tell: Callable[[InjectedFault], None],
     ) -> None:
         self._supervisor = supervisor
         self._servers: dict[str, Server[Address]] = {BROKER: servers.broker, LEDGER: servers.ledger}
         self._proxies = proxies
-        self._tally = tally
+        self._fleet = fleet
         self._tell = tell
         self._turns: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
@@ -120,12 +120,15 @@ class Injector:
         injected = InjectedFault(fault, datetime.now(UTC))
         signs: Iterable[str] = Step
         if fault.target in self._servers:
-            if obstacle := await self._server(fault.action, self._servers[fault.target]):
+            if obstacle := await self._server(fault, self._servers[fault.target]):
                 return replace(injected, injected_at=None, obstacle=obstacle)
         elif fault.action is Action.CUT:
             self._proxies[Wire(fault.target)].cut()
             if fault.target == Wire.AGENCIES_BROKER:
                 signs = [AGENCIES]
+        elif fault.target in self._fleet.journals:
+            await self._fleet.kill(fault.target)
+            signs = [fault.target]
         else:
             await self._worker(fault, Step(fault.target))
             signs = [fault.target]
@@ -136,11 +139,18 @@ class Injector:
             return injected
         return replace(injected, recovered_seconds=round(loop.time() - begin, 1))
 
-    async def _server(self, action: Action, server: Server[Address]) -> str | None:
-        """End a server and start it again; return why not when that is not possible."""
+    async def _server(self, fault: PlannedFault, server: Server[Address]) -> str | None:
+        """Do it to a server, and wait until it runs again; return why not when that is not possible."""
         if server.power is None:
             return f"máy chủ cho sẵn không dừng được từ đây / a server {server.place} cannot be ended from here"
-        await asyncio.to_thread(server.power.kill if action is Action.KILL else server.power.stop)
+        if fault.action is Action.FREEZE:
+            await asyncio.to_thread(server.power.freeze)
+            try:
+                await asyncio.sleep(fault.seconds)
+            finally:
+                await asyncio.to_thread(server.power.thaw)
+            return None
+        await asyncio.to_thread(server.power.kill if fault.action is Action.KILL else server.power.stop)
         await asyncio.to_thread(start_again, server, SERVER_SECONDS)
         return None
 
@@ -164,7 +174,7 @@ class Injector:
             raise Unavailable(f"{step} did not end, or was not started again, in {WORKER_SECONDS:g} s") from None
 
     async def _felt(self, session: aiohttp.ClientSession, sign: str) -> None:
-        """Wait until this worker, or the agencies, have gone on."""
+        """Wait until this worker, or this agency, has gone on."""
         known: tuple[int, float] | None = None
         while True:
             now = await self._progress(session, sign)
@@ -178,7 +188,9 @@ class Injector:
     async def _progress(self, session: aiohttp.ClientSession, sign: str) -> tuple[int, float] | None:
         """Return the process and how much it has settled; None when it does not say."""
         if sign == AGENCIES:
-            return 0, float(self._tally.counts.deliveries)
+            return 0, float(self._fleet.tally.counts.deliveries)
+        if sign in self._fleet.journals:
+            return 0, float(self._fleet.journals[sign].noted)
         step = Step(sign)
         pid = self._supervisor.pid(step)
         try:

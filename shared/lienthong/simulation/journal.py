@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified
@@ -16,8 +17,9 @@ from lienthong.document.verdicts import Value
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
-    from lienthong.agency import Delivery
+    from lienthong.agency import Delivery, DocumentReference
     from lienthong.agency.reading import Told
+    from lienthong.simulation.traffic import Draft
 
 __all__ = ["Balance", "Counts", "Journal", "Sent", "Tally", "compare"]
 
@@ -91,12 +93,16 @@ class Sent:
 
 @dataclass(slots=True)
 class Journal:
-    """One robot's journal.
+    """One robot's journal: all that is left of it when it is killed, together with the state file of its kit.
 
     Attributes:
         code: the robot's agency.
         tally: counts what it notes.
+        begun: the documents it was told to send, by their ids.
         sent: its confirmed documents by their ids.
+        references: how statuses name each document that was handed to it, by sender and document id.
+        in_hand: the one of these that it has not yet told its kit to be in safe hands.
+        moments: when it did each step it reports, by sender, document id and code.
         got: how often each document was handed to it, by sender and document id.
         digests: SHA-256 of each, as it arrived.
         values: what the exchange said each is worth, as it arrived.
@@ -106,12 +112,18 @@ class Journal:
         findings: the last of these notices that is not about a document being held, by document id.
         delivered: how often the exchange said it has delivered one.
         heard: statuses it was told, by document id, reporter and code.
+        last_told: what it was told last.
         refusals: how often the exchange refused something, by what it is about, document id and codes of the problems.
+        noted: how much it has noted.
     """
 
     code: str
     tally: Tally
+    begun: dict[str, Draft] = field(default_factory=dict)
     sent: dict[str, Sent] = field(default_factory=dict)
+    references: dict[tuple[str, ...], DocumentReference] = field(default_factory=dict)
+    in_hand: tuple[str, ...] | None = None
+    moments: dict[tuple[str, ...], datetime] = field(default_factory=dict)
     got: Counter[tuple[str, ...]] = field(default_factory=Counter)
     digests: dict[tuple[str, ...], str] = field(default_factory=dict)
     values: dict[tuple[str, ...], Value | None] = field(default_factory=dict)
@@ -122,52 +134,74 @@ class Journal:
     delivered: Counter[str] = field(default_factory=Counter)
     heard: Counter[tuple[str, ...]] = field(default_factory=Counter)
     refusals: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    last_told: Told | None = None
+    noted: int = 0
 
     def note_sent(self, document_id: str, sent: Sent) -> None:
         """Note a confirmed submission."""
         self.sent[document_id] = sent
-        self.tally.add("documents", 1)
+        self._count("documents", 1)
 
     def note_got(self, delivery: Delivery) -> None:
-        """Note a document that the kit handed out."""
+        """Note a document that the kit handed out.
+
+        The one it had in hand when it was killed is the same when it is handed out again, not a second one.
+        """
         key = (delivery.sender, delivery.document.document_id)
+        if key == self.in_hand:
+            return
+        self.in_hand = key
+        self.references[key] = delivery.reference
         self.got[key] += 1
         self.digests[key] = delivery.sha256
         self.values[key] = delivery.value
-        self.tally.add("deliveries", self.got[key])
+        self._count("deliveries", self.got[key])
+
+    def note_kept(self) -> None:
+        """Note that the kit knows the document in hand to be in safe hands."""
+        self.in_hand = None
+
+    def moment(self, key: tuple[str, ...], code: str) -> datetime:
+        """Return when a step was done: now, or when it was done first and not reported, so that it is one report."""
+        return self.moments.setdefault((*key, code), datetime.now(UTC))
 
     def note_reported(self, sender: str, document_id: str, code: str) -> None:
         """Note a confirmed report."""
         self.reported[sender, document_id, code] += 1
-        self.tally.add("reported", self.reported[sender, document_id, code])
+        self._count("reported", self.reported[sender, document_id, code])
 
     def note_told(self, told: Told) -> None:
         """Note what the exchange or a receiver told."""
+        self.last_told = told
         match told:
             case Receipt():
                 self.receipts[told.document_id] += 1
-                self.tally.add("receipts", self.receipts[told.document_id])
+                self._count("receipts", self.receipts[told.document_id])
             case Delivered():
                 self.delivered[told.document_id] += 1
-                self.tally.add("notices", self.delivered[told.document_id])
+                self._count("notices", self.delivered[told.document_id])
             case Verified():
                 self._note_verified(told)
             case Refused():
                 codes = sorted({problem.code for problem in told.problems})
                 key = (told.about, told.document_id or told.submission_message_id, *codes)
                 self.refusals[key] += 1
-                self.tally.add("refusals", self.refusals[key])
+                self._count("refusals", self.refusals[key])
             case StatusReport():
                 key = (told.document_id, told.reporter, told.code)
                 self.heard[key] += 1
-                self.tally.add("heard", self.heard[key])
+                self._count("heard", self.heard[key])
+
+    def _count(self, name: str, times: int) -> None:
+        self.noted += 1
+        self.tally.add(name, times)
 
     def _note_verified(self, told: Verified) -> None:
         self.verified[told.document_id, str(told.judgement)] += 1
         known = self.findings.get(told.document_id)
         if not told.held and (known is None or known.judgement < told.judgement):
             self.findings[told.document_id] = told
-            self.tally.add("verified", 1 if known is None else 2)
+            self._count("verified", 1 if known is None else 2)
 
 
 @dataclass(frozen=True, slots=True)

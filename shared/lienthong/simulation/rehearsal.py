@@ -3,34 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
-from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from lienthong.agency import AgencyClient
 from lienthong.document.verdicts import Value
 from lienthong.ledger.reports import Feedback, Reports, Supervision, Timing
-from lienthong.simulation.journal import Balance, Counts, Journal, Tally, compare
-from lienthong.simulation.robot import Robot
+from lienthong.simulation.fleet import Fleet
+from lienthong.simulation.journal import Balance, Counts, compare
 from lienthong.simulation.units import Role
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from lienthong.simulation.credentials import Holder
     from lienthong.simulation.exchange import Exchange
+    from lienthong.simulation.journal import Tally
     from lienthong.simulation.papers import Papers
     from lienthong.simulation.traffic import Traffic
     from lienthong.simulation.units import Member
 
-__all__ = ["Result", "expected_table", "quiet", "rehearse", "running_robots", "table_of"]
+__all__ = ["Result", "expected_table", "quiet", "rehearse", "table_of"]
 
 STALL_SECONDS = 45.0
 """No change for so long means that what is missing will not come; the retry ladder's second rung is 10 s."""
 SETTLE_SECONDS = 20.0
-CONNECTIONS_AT_ONCE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,38 +61,6 @@ class Result:
         return self.balance.even and not self.complaints
 
 
-@asynccontextmanager
-async def running_robots(exchange: Exchange, papers: Papers, members: Iterable[Member]) -> AsyncIterator[list[Robot]]:
-    """Connect a robot for each of these members and let them answer what arrives until the block ends."""
-    tally = Tally()
-    hands: dict[str, set[Holder | None]] = defaultdict(lambda: {"agency"})
-    for draft in papers.traffic:
-        hands[draft.sender.code].add(draft.signing.on_message)
-    turn = asyncio.Semaphore(CONNECTIONS_AT_ONCE)
-    async with AsyncExitStack() as clients, asyncio.TaskGroup() as running:
-
-        async def connect(member: Member) -> Robot:
-            code = member.unit.code
-            own: dict[Holder | None, AgencyClient] = {}
-            for holder in hands[code]:
-                own[holder] = AgencyClient(
-                    exchange.agency_url(code),
-                    signer=None if holder is None else exchange.credentials.key_files(code, holder).signer(),
-                    report_arrival=member.role not in (Role.NEVER, Role.SENDS_ONLY),
-                )
-                async with turn:
-                    await clients.enter_async_context(own[holder])
-            return Robot(member, own, Journal(code, tally), papers)
-
-        robots = await asyncio.gather(*(connect(member) for member in members if member.role.connected))
-        tasks = [running.create_task(robot.run()) for robot in robots]
-        try:
-            yield list(robots)
-        finally:
-            for task in tasks:
-                task.cancel()
-
-
 async def rehearse(
     exchange: Exchange,
     papers: Papers,
@@ -116,11 +80,10 @@ async def rehearse(
     traffic = papers.traffic
     reports = await Reports.connect(exchange.ledger_url)
     try:
-        async with running_robots(exchange, papers, traffic.members) as robots:
-            by_code = {robot.member.unit.code: robot for robot in robots}
+        async with Fleet(exchange, papers, traffic.members) as fleet:
             async with asyncio.TaskGroup() as running:
-                sending = running.create_task(_send_all(traffic, by_code, seconds))
-                await quiet(traffic, robots[0].journal.tally, progress, stall_seconds=max(STALL_SECONDS, seconds))
+                sending = running.create_task(_send_all(traffic, fleet, seconds))
+                await quiet(traffic, fleet.tally, progress, stall_seconds=max(STALL_SECONDS, seconds))
                 sending.cancel()
             ended = datetime.now(UTC)
             # Still connected: what comes twice comes now.
@@ -131,15 +94,14 @@ async def rehearse(
         values = await reports.values(started, until)
     finally:
         await reports.close()
-    counts = robots[0].journal.tally.counts
     return Result(
         supervision=supervision,
         totals=totals,
         values=values,
         timings=timings,
-        counts=counts,
-        balance=compare({code: robot.journal for code, robot in by_code.items()}),
-        duplicates=sum(robot.duplicates for robot in robots),
+        counts=fleet.tally.counts,
+        balance=compare(fleet.journals),
+        duplicates=fleet.duplicates,
         complaints=(
             *_wrong_table(supervision, traffic),
             *_wrong_totals(totals, traffic),
@@ -182,13 +144,12 @@ def expected_table(members: Iterable[Member]) -> dict[str, int]:
     }
 
 
-async def _send_all(traffic: Traffic, robots: Mapping[str, Robot], seconds: float) -> None:
+async def _send_all(traffic: Traffic, fleet: Fleet, seconds: float) -> None:
     loop = asyncio.get_running_loop()
     start = loop.time()
-    async with asyncio.TaskGroup() as sending:
-        for draft in traffic.drafts:
-            await asyncio.sleep(max(0.0, start + draft.at * seconds - loop.time()))
-            sending.create_task(robots[draft.sender.code].send(draft))
+    for draft in traffic.drafts:
+        await asyncio.sleep(max(0.0, start + draft.at * seconds - loop.time()))
+        fleet.send(draft)
 
 
 async def quiet(

@@ -16,7 +16,7 @@ from lienthong.simulation.traffic import statuses_for
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from lienthong.agency import AgencyClient, Delivery
+    from lienthong.agency import AgencyClient
     from lienthong.simulation.credentials import Holder
     from lienthong.simulation.journal import Journal
     from lienthong.simulation.papers import Papers
@@ -35,16 +35,25 @@ OFFICES = {"clerk": "Văn thư", "leader": "Lãnh đạo", "officer": "Phòng ch
 class Robot:
     """Plays one agency with the kit that real agencies install.
 
+    Made anew with the journal of one that was killed, it goes on where that one stopped.
+
     Args:
         member: the unit and its role.
         clients: its open connections by whose key signs what goes over them: ``agency`` for everything but the few
             documents that are signed otherwise.
         journal: where it notes what it did and saw.
         papers: all planned documents: what it sends, whether it will refuse one that comes, or answer it.
+        kit_reports_arrival: whether its kit reports 01 by itself; else it does so, where its role is to.
     """
 
     def __init__(
-        self, member: Member, clients: Mapping[Holder | None, AgencyClient], journal: Journal, papers: Papers
+        self,
+        member: Member,
+        clients: Mapping[Holder | None, AgencyClient],
+        journal: Journal,
+        papers: Papers,
+        *,
+        kit_reports_arrival: bool = True,
     ) -> None:
         self.member = member
         self.journal = journal
@@ -52,6 +61,9 @@ class Robot:
         self._client = clients["agency"]
         self._papers = papers
         self._code = member.unit.code
+        self._kit_reports_arrival = kit_reports_arrival
+        self._tasks: asyncio.TaskGroup | None = None
+        self._handling: set[tuple[str, ...]] = set()
 
     @property
     def duplicates(self) -> int:
@@ -59,44 +71,71 @@ class Robot:
         return self._client.duplicates
 
     async def run(self) -> None:
-        """Handle documents and hear statuses until the connection is closed."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._hear())
+        """Handle documents, hear statuses and send what it is told to until the connection is closed."""
+        async with asyncio.TaskGroup() as self._tasks:
+            for document_id, draft in self.journal.begun.items():
+                if document_id not in self.journal.sent:
+                    self._tasks.create_task(self._send(draft))
+            for key in self.journal.references:
+                self._handle(key)
+            self._tasks.create_task(self._hear())
             async for delivery in self._client.deliveries():
                 self.journal.note_got(delivery)
                 await delivery.done()
-                tasks.create_task(self._handle(delivery))
+                self.journal.note_kept()
+                self._handle((delivery.sender, delivery.document.document_id))
 
-    async def send(self, draft: Draft) -> None:
-        """Send a document, for as long as it takes."""
+    def send(self, draft: Draft) -> None:
+        """Send a document, for as long as it takes; at once when it runs, else as soon as it does."""
+        if draft.document_id not in self.journal.begun:
+            self.journal.begun[draft.document_id] = draft
+            if self._tasks is not None:
+                self._tasks.create_task(self._send(draft))
+
+    async def _send(self, draft: Draft) -> None:
         document = await self._papers.document(draft)
         submission = await _insist(lambda: self._clients[draft.signing.on_message].send(document))
         addressees = tuple(unit.code for unit in draft.addressees)
         self.journal.note_sent(draft.document_id, Sent(submission.sha256, addressees, draft.signing.worth))
 
     async def _hear(self) -> None:
+        before = self.journal.last_told
         async for told in self._client.statuses():
-            self.journal.note_told(told)
+            # What it was told when it was killed it is told again.
+            if told != before:
+                self.journal.note_told(told)
+            before = None
 
-    async def _handle(self, delivery: Delivery) -> None:
-        sender, document_id = delivery.sender, delivery.document.document_id
+    def _handle(self, key: tuple[str, ...]) -> None:
+        if self._tasks is not None and key not in self._handling:
+            self._handling.add(key)
+            self._tasks.create_task(self._work_on(key))
+
+    async def _work_on(self, key: tuple[str, ...]) -> None:
+        """Report each step that is not reported yet, then answer."""
+        sender, document_id = key
         draft = self._papers.planned(sender, document_id)
         for code in statuses_for(draft, self._code, self.member.role):
-            if code != ARRIVED:  # the kit has reported that one
+            if (*key, code) in self.journal.reported:
+                continue
+            if code != ARRIVED or not self._kit_reports_arrival:
                 reason = draft.refused[self._code] if draft and code == REFUSED else STATUS_CODES[code].vi
-                await self._report(delivery, code, reason)
+                await self._report(key, code, reason)
             self.journal.note_reported(sender, document_id, code)
         if draft and self._code in draft.replies:
-            await self.send(draft.replies[self._code])
+            self.send(draft.replies[self._code])
 
-    async def _report(self, delivery: Delivery, code: str, description: str) -> None:
+    async def _report(self, key: tuple[str, ...], code: str, description: str) -> None:
         office = STATUS_CODES[code].office
         staff = StaffInfo(
             department=OFFICES.get(office or "", "Văn thư"),
             staff=self.member.unit.name,
             email=officer_mail(office or "clerk", self._code),
         )
-        await _insist(lambda: self._client.report_status(delivery, code, description=description, staff=staff))
+        about, moment = self.journal.references[key], self.journal.moment(key, code)
+        await _insist(
+            lambda: self._client.report_status(about, code, description=description, staff=staff, moment=moment)
+        )
 
 
 async def _insist(act: Callable[[], Awaitable[ResultT]]) -> ResultT:

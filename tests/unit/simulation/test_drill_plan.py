@@ -7,10 +7,12 @@ import pytest
 from lienthong.simulation.drill_plan import BROKER, LEDGER, Action, Wire, plan_faults
 from lienthong.topology.names import Step
 
+AGENCIES = ["G01", "G22", "H23"]
 EVERYTHING = {
     *((action, step.value) for step in Step for action in (Action.KILL, Action.FREEZE, Action.RESTART)),
-    *((action, server) for server in (BROKER, LEDGER) for action in (Action.KILL, Action.RESTART)),
+    *((action, server) for server in (BROKER, LEDGER) for action in (Action.KILL, Action.FREEZE, Action.RESTART)),
     *((Action.CUT, wire.value) for wire in Wire),
+    *((Action.KILL, code) for code in AGENCIES),
 }
 
 
@@ -23,11 +25,13 @@ def test_the_same_seed_plans_the_same_faults() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_every_kind_of_fault_comes_early_and_every_fault_in_time(seed: int) -> None:
-    """Five faults are of the five kinds; as many as there are places in the heaps leave nothing out."""
-    first = plan_faults(seed, faults=5, seconds=60)
+    """Six faults are of the six kinds; as many as there are places in the heaps leave nothing out."""
+    first = plan_faults(seed, faults=6, seconds=60, agencies=AGENCIES)
     assert {fault.action for fault in first} == set(Action)
+    assert len([fault for fault in first if fault.target in AGENCIES]) == 1
     assert len([fault for fault in first if fault.target in (BROKER, LEDGER)]) == 1
-    assert {(fault.action, fault.target) for fault in plan_faults(seed, faults=25, seconds=60)} == EVERYTHING
+    all_of_it = plan_faults(seed, faults=36, seconds=60, agencies=AGENCIES)
+    assert {(fault.action, fault.target) for fault in all_of_it} == EVERYTHING
 
 
 @pytest.mark.parametrize("seconds", [6.0, 40.0, 300.0])
@@ -40,8 +44,8 @@ def test_faults_come_in_order_within_the_load(seconds: float) -> None:
     assert moments[-1] <= 0.9 * seconds + 0.1
 
 
-def test_only_frozen_workers_stand_still_for_a_time() -> None:
-    """A kill, a restart and a cut are moments; a worker that is frozen is let go again."""
+def test_only_what_is_frozen_stands_still_for_a_time() -> None:
+    """A kill, a restart and a cut are moments; what is frozen is let go again."""
     plan = plan_faults(5, faults=50, seconds=300)
     assert all((fault.seconds > 0) == (fault.action is Action.FREEZE) for fault in plan)
 

@@ -87,6 +87,7 @@ def balanced() -> dict[str, Journal]:
     journals["H23"].note_told(verified("d1"))
     journals["H23"].note_told(delivered("d1"))
     journals["G22"].note_got(delivery("H23", "d1", "digest"))
+    journals["G22"].note_kept()
     journals["G22"].note_reported("H23", "d1", "01")
     journals["H23"].note_told(report("d1", "G22", "01"))
     journals["H23"].note_sent("d0", Sent("other", ("G22",), Value.REFUSED))
@@ -148,6 +149,17 @@ def test_what_was_held_counts_when_it_is_known() -> None:
     journals["H23"].note_told(verified("d1", Value.PAPER, 3))
     journals["H23"].note_told(verified("d1", Value.INFORMATION, 2))
     assert compare(journals).even
+
+
+def test_what_a_killed_robot_had_in_hand_is_not_twice() -> None:
+    """Killed before it said that the document is kept, it gets it once more; the same after that is one too many."""
+    journals = balanced()
+    for _ in range(2):
+        journals["G22"].note_got(delivery("H23", "d2", "digest"))
+    assert journals["G22"].got["H23", "d2"] == 1
+    journals["G22"].note_kept()
+    journals["G22"].note_got(delivery("H23", "d2", "digest"))
+    assert journals["G22"].got["H23", "d2"] == 2
 
 
 def test_what_comes_twice_counts_once() -> None:
