@@ -119,7 +119,8 @@ class Bus:
                 what = f"binding of {binding.queue!r} to {binding.exchange!r}"
                 await channel.queue_bind(binding.queue, binding.exchange, binding.key, timeout=DECLARE_SECONDS)
             await channel.close(timeout=DECLARE_SECONDS)
-        except (aiormq.ChannelPreconditionFailed, aiormq.ChannelAccessRefused, aiormq.ChannelNotFoundEntity) as error:
+        # Not one that is not found: what is declared before it is there, only not yet on a broker that is starting.
+        except (aiormq.ChannelPreconditionFailed, aiormq.ChannelAccessRefused) as error:
             raise MisconfiguredError(f"cannot declare {what}: {describe(error)}") from error
         except BROKER_TROUBLE as error:
             raise Unavailable(f"cannot declare {what}: {describe(error)}") from error

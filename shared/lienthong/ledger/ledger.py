@@ -40,25 +40,27 @@ _PASSING = (
     TimeoutError,
 )
 # What only an operator can mend: no message is to blame when a table, a column or a right is missing.
-_LASTING = (
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.SyntaxOrAccessError,
-)
+_LASTING = (asyncpg.SyntaxOrAccessError,)
+# The same of a login, until it was let in once: then the server is half up, or an operator is at work on it.
+_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn the driver's errors into `Unavailable` or `MisconfiguredError`; others are bugs and pass unchanged."""
+def translated(*, let_in: bool = False) -> Iterator[None]:
+    """Turn the driver's errors into `Unavailable` or `MisconfiguredError`; others are bugs and pass unchanged.
+
+    Args:
+        let_in: whether the server has let this user in before: that it refuses the login now will pass.
+    """
     try:
         yield
     except asyncpg.ClientConfigurationError as error:
         raise MisconfiguredError(f"địa chỉ sổ cái sai / the ledger's address is wrong: {error}") from error
-    except _LASTING as error:
-        raise MisconfiguredError(
-            f"sổ cái từ chối / the ledger refuses: {error}. Was `lienthong ledger migrate` run?"
-        ) from error
-    except _PASSING as error:
+    except (*_LASTING, *_REFUSED, *_PASSING) as error:
+        if isinstance(error, _LASTING) or (isinstance(error, _REFUSED) and not let_in):
+            raise MisconfiguredError(
+                f"sổ cái từ chối / the ledger refuses: {error}. Was `lienthong ledger migrate` run?"
+            ) from error
         raise Unavailable(
             f"không kết nối được sổ cái / the ledger cannot be reached: {type(error).__name__}: {error}"
         ) from error
@@ -105,7 +107,7 @@ class Ledger:
 
     async def ping(self) -> None:
         """Ask the server for an answer; raises `Unavailable` when there is none."""
-        with translated():
+        with translated(let_in=True):
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
                 await connection.execute("select 1")
 
@@ -117,7 +119,7 @@ class Ledger:
             Unavailable: the ledger could not be reached, now or at the commit; whether it committed is then unknown,
                 and recording the same batch again is the right thing to do.
         """
-        with translated():
+        with translated(let_in=True):
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
                 self._directory = await read_directory(connection, self._directory)
                 yield Unit(connection, self._directory)
@@ -129,7 +131,7 @@ class Ledger:
         Raises:
             Unavailable: the ledger could not be reached, now or at the commit.
         """
-        with translated():
+        with translated(let_in=True):
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
                 unit = AccessUnit(connection, await read_directory(connection, self._directory))
                 await unit.begin()
@@ -137,6 +139,6 @@ class Ledger:
 
     async def register(self, agencies: Sequence[AgencyRow]) -> None:
         """Add agencies to the directory or change them, parents before their children."""
-        with translated():
+        with translated(let_in=True):
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
                 await register(connection, agencies)

@@ -184,7 +184,8 @@ class Runner(Generic[DecisionT]):
             self._pulse.beat()
             try:
                 await self._bus.consume(self._queues, prefetch=2 * self._batch_limit)
-            except Unavailable as away:
+            except (Unavailable, MisconfiguredError) as away:
+                # A login refused by a broker that let us in before: it is half up, or an operator is at work on it.
                 self._log.warning(Event.BROKER_AWAY, reason=reason(away), messages=0)
                 await self._rest(backoff.next())
             else:

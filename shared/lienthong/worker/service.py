@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import sys
+import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -42,6 +43,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Connections", "main", "serve"]
 
+REFUSED_SECONDS = 5.0
+"""So long a server that refuses us at the first start is asked again: it may be starting, too."""
 EXIT_CUT_SHORT = 1
 EXIT_MISCONFIGURED = 78
 """``EX_CONFIG`` of sysexits.h: restarting will not help."""
@@ -128,8 +131,8 @@ class _Worker:
 
     async def _runner(self, closing: AsyncExitStack) -> Runner[Any] | None:
         """Return the loop once everything it needs answers; None when a signal came before."""
-        bus = self._bus = await self._patiently(closing, self._open_bus)
-        ledger = self._ledger = await self._patiently(closing, self._open_ledger)
+        bus = self._bus = await self._patiently(closing, self._open_bus, refused_seconds=REFUSED_SECONDS)
+        ledger = self._ledger = await self._patiently(closing, self._open_ledger, refused_seconds=REFUSED_SECONDS)
         if bus is None or ledger is None:
             return None
 
@@ -159,9 +162,14 @@ class _Worker:
         return ledger
 
     async def _patiently(
-        self, closing: AsyncExitStack, opening: Callable[[AsyncExitStack], Awaitable[OpenedT]]
+        self,
+        closing: AsyncExitStack,
+        opening: Callable[[AsyncExitStack], Awaitable[OpenedT]],
+        *,
+        refused_seconds: float = 0.0,
     ) -> OpenedT | None:
         backoff = Backoff()
+        refused_since: float | None = None
         while not self._stopping.is_set():
             self._pulse.beat()
             try:
@@ -169,7 +177,11 @@ class _Worker:
                     opened = await opening(attempt)
                     closing.push_async_exit(attempt.pop_all())
                     return opened
-            except Unavailable as away:
+            except (Unavailable, MisconfiguredError) as away:
+                if isinstance(away, MisconfiguredError):
+                    refused_since = refused_since or time.monotonic()
+                    if time.monotonic() - refused_since >= refused_seconds:
+                        raise
                 log.warning(Event.DEPENDENCY_AWAY, reason=reason(away))
             with suppress(TimeoutError):
                 async with asyncio.timeout(backoff.next()):

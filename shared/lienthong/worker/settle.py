@@ -15,7 +15,7 @@ import structlog
 
 from lienthong.bus.backoff import Backoff
 from lienthong.bus.errors import PublishForbidden, Unroutable
-from lienthong.errors import Unavailable
+from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
 from lienthong.worker.handler import Outcome
@@ -152,4 +152,5 @@ class Settler:
 
 
 def _is_of_the_message(error: Exception) -> bool:
-    return isinstance(error, Unroutable | PublishForbidden) or not isinstance(error, Unavailable)
+    # A broker that let us in and refuses our login now has trouble of its own, or its operator is at work on it.
+    return isinstance(error, Unroutable | PublishForbidden) or not isinstance(error, Unavailable | MisconfiguredError)

@@ -11,17 +11,21 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import aiohttp
+import asyncpg
 
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.telemetry.events import Event
 from lienthong.topology.names import WORK, Header, Step, dead_queue, returned_queue, work_key, work_queue
-from lienthong.topology.plan import exchange_plan
+from lienthong.topology.plan import Permissions, exchange_plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from lienthong.bus.admin import BrokerAdmin
 
 SOON = 20.0
 WORKER = Path(__file__).with_name("forwarding_worker.py")
@@ -78,6 +82,12 @@ def elsewhere(url: str) -> str:
     """Return a URL where nobody listens."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{parts.netloc.rpartition('@')[0]}@{NOBODY}"))
+
+
+def as_user(url: str, user: str, password: str) -> str:
+    """Return a URL for another user."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f"{user}:{password}@{parts.hostname}:{parts.port}"))
 
 
 async def everything(bus: Bus, *queues: str) -> list[str]:
@@ -172,11 +182,60 @@ async def test_a_worker_waits_for_its_database_and_says_so(vhost: str, database:
         assert await worker.exit_code() == 0
 
 
+async def test_a_worker_that_was_ready_outlives_servers_that_refuse_it(
+    vhost: str, database: str, broker_admin: BrokerAdmin
+) -> None:
+    """Refused by a server half up, as here by one whose passwords changed, it waits, is not ready, and goes on."""
+    user = f"worker-{uuid4().hex}"
+    broker, ledger = as_user(vhost, user, "right"), as_user(database, user, "right")
+    owner = await asyncpg.connect(database)
+    try:
+        await broker_admin.put_user(user, "right")
+        await broker_admin.set_permissions(urlsplit(vhost).path[1:], user, Permissions(".*", ".*", ".*"))
+        await owner.execute(f"create role \"{user}\" superuser login password 'right'")
+        async with Bus(vhost, name="test") as bus, Worker.started(broker, ledger) as worker:
+            url = (await worker.says(Event.HEALTH_LISTENING))["url"]
+            await worker.says(Event.WORKER_STARTED)
+            assert (await worker.ready(url))[0] == 200
+            await owner.execute(f"alter role \"{user}\" password 'wrong'")
+            await owner.execute("select pg_terminate_backend(pid) from pg_stat_activity where usename = $1", user)
+            await broker_admin.put_user(user, "wrong")
+            await broker_admin.close_user_connections(user)
+            assert "refuses our user" in (await worker.says(Event.BROKER_AWAY))["reason"]
+            status, answer = await worker.ready(url)
+            assert (status, set(answer["missing"])) == (503, {"broker", "ledger"})
+            await broker_admin.put_user(user, "right")
+            await worker.says(Event.WORKER_STARTED)
+            await bus.publish_many([Outgoing(WORK, work_key(Step.NOTIFIER), "m", b"ok")])
+            assert "password authentication failed" in (await worker.says(Event.LEDGER_AWAY))["reason"]
+            await owner.execute(f"alter role \"{user}\" password 'right'")
+            await worker.says(Event.BATCH_SETTLED)
+            assert await everything(bus, work_queue(Step.ROUTER)) == ["m"]
+            assert (await worker.ready(url))[0] == 200
+    finally:
+        await broker_admin.delete_user(user)
+        await owner.execute(f'drop role if exists "{user}"')
+        await owner.close()
+
+
+async def test_a_login_refused_at_first_is_asked_for_again(
+    vhost: str, database: str, broker_admin: BrokerAdmin
+) -> None:
+    """A broker that refuses while it is starting too, as here one that does not know the user yet, is waited for."""
+    user = f"worker-{uuid4().hex}"
+    try:
+        async with Worker.started(as_user(vhost, user, "right"), database) as worker:
+            assert "refuses our user" in (await worker.says(Event.DEPENDENCY_AWAY))["reason"]
+            await broker_admin.put_user(user, "right")
+            await broker_admin.set_permissions(urlsplit(vhost).path[1:], user, Permissions(".*", ".*", ".*"))
+            await worker.says(Event.WORKER_STARTED)
+    finally:
+        await broker_admin.delete_user(user)
+
+
 async def test_a_refused_login_ends_the_worker_for_good(vhost: str, database: str) -> None:
-    """A wrong password is exit code 78, with the reason: restarting does not help."""
-    parts = urlsplit(vhost)
-    wrong = urlunsplit(parts._replace(netloc=f"{parts.username}:wrong@{parts.hostname}:{parts.port}"))
-    async with Worker.started(wrong, database) as worker:
+    """A password that stays wrong is exit code 78, with the reason: restarting does not help."""
+    async with Worker.started(as_user(vhost, str(urlsplit(vhost).username), "wrong"), database) as worker:
         said = await worker.says(Event.WORKER_MISCONFIGURED)
         assert "refuses our user" in said["reason"]
         assert await worker.exit_code() == 78

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncpg
 import pytest
 
-from lienthong.errors import Unavailable
+from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.ledger import translated
 
 
@@ -22,6 +22,24 @@ def test_a_lost_connection_is_no_bug(error: Exception) -> None:
     """However the driver puts it that its connection was lost, the batch waits and no message is blamed."""
     with pytest.raises(Unavailable), translated():
         raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [asyncpg.InvalidPasswordError("wrong"), asyncpg.InvalidCatalogNameError("no such database")],
+)
+def test_a_refused_login_is_for_an_operator_only_at_first(error: Exception) -> None:
+    """A server that let us in before and refuses us now is half up: that passes."""
+    with pytest.raises(MisconfiguredError), translated():
+        raise error
+    with pytest.raises(Unavailable), translated(let_in=True):
+        raise error
+
+
+def test_a_missing_right_is_for_an_operator_always() -> None:
+    """What a server that is up says about tables and rights does not pass by itself."""
+    with pytest.raises(MisconfiguredError), translated(let_in=True):
+        raise asyncpg.InsufficientPrivilegeError("permission denied")
 
 
 def test_a_bug_stays_one() -> None:
