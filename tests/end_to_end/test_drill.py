@@ -17,6 +17,7 @@ import pytest_asyncio
 
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.ledger.reports import Reports
+from lienthong.ledger.statements import statement
 from lienthong.simulation.credentials import Credentials
 from lienthong.simulation.drill import DrillResult, hold_drill, plan_load
 from lienthong.simulation.drill_balance import LedgerSide, Sheet, balance_sheet
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NAME = "drilled"
-SEED = 4
+SEED = 7
 GIVEN_SERVERS = {BROKER_VARIABLE, MANAGEMENT_VARIABLE, LEDGER_VARIABLE}
 
 
@@ -76,9 +77,10 @@ async def test_what_was_played_adds_up(drilled: DrillResult) -> None:
     """Without any fault the sheet is even, and speaks of everything that happened."""
     sheet = drilled.sheet
     assert sheet.even, sheet.differences
-    assert sheet.submitted == sheet.delivered + sheet.refused
+    assert sheet.submitted == sheet.delivered + sheet.refused + sheet.withdrawn
     assert sheet.delivered > 0
-    assert sheet.unconfirmed == sheet.waiting == sheet.withdrawn == 0
+    assert sheet.withdrawn > 0
+    assert sheet.unconfirmed == sheet.waiting == 0
     assert sheet.due == sheet.got == sheet.recorded > sheet.delivered
     assert sheet.reported == sheet.heard == sheet.applied > sheet.recorded
 
@@ -113,9 +115,38 @@ async def test_a_lost_document_is_named(drilled: DrillResult) -> None:
     journals[sender].sent["lost"] = original
     sheet = balance(drilled, journals)
     assert not sheet.even
-    assert sheet.submitted == sheet.delivered + sheet.refused + 1
+    assert sheet.submitted == sheet.delivered + sheet.refused + sheet.withdrawn + 1
     assert f"document {(addressee, sender, 'lost')}" in sheet.differences.lost
     assert sheet.differences.gaps == (f"document {(sender, 'lost')} was confirmed, the ledger does not have it",)
+
+
+async def test_what_the_ledger_has_withdrawn_is_what_was_given_back(drilled: DrillResult, ledger_url: str) -> None:
+    """The ledger counts a document as withdrawn when its last receiver has agreed, and neither before nor otherwise."""
+    key = next(key for key, outcome in drilled.ledger.outcomes.items() if outcome == "withdrawn")
+    kept = replace(drilled.ledger, outcomes={**drilled.ledger.outcomes, key: "delivered"})
+    line = f"document {key} was given back by every receiver, the ledger has it delivered"
+    assert balance(drilled, drilled.journals, kept).differences.gaps == (line,)
+    other = next(key for key, outcome in drilled.ledger.outcomes.items() if outcome == "delivered")
+    taken_away = replace(drilled.ledger, outcomes={**drilled.ledger.outcomes, other: "withdrawn"})
+    line = f"document {other} was not given back, the ledger has it withdrawn"
+    assert balance(drilled, drilled.journals, taken_away).differences.gaps == (line,)
+    connection = await asyncpg.connect(ledger_url)
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        document = await connection.fetchval(
+            "select document from document where sender = $1 and document_id = $2", *key
+        )
+        one = "select min(addressee) from delivery where document = $1"
+        await connection.execute(
+            f"update delivery set state = 'arrived' where document = $1 and addressee = ({one})",
+            document,
+        )
+        outcomes = await connection.fetch(statement("recorded_outcomes"))
+    finally:
+        await transaction.rollback()
+        await connection.close()
+    assert [row["outcome"] for row in outcomes if row["document"] == document] == ["delivered"]
 
 
 async def test_a_lost_status_is_named(drilled: DrillResult) -> None:
@@ -196,7 +227,7 @@ async def test_an_exchange_passes_the_drill(tmp_path: Path) -> None:
     assert result["even"]
     assert not any(result["differences"].values())
     sheet = result["sheet"]
-    assert sheet["submitted"] == sheet["delivered"] + sheet["refused"] > 0
+    assert sheet["submitted"] == sheet["delivered"] + sheet["refused"] + sheet["withdrawn"] > 0
     faults = result["faults"]
     assert len(faults) == 10
     assert {fault["action"] for fault in faults} == set(Action)

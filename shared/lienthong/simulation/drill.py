@@ -15,6 +15,7 @@ from lienthong.simulation.drill_faults import InjectedFault, Injector
 from lienthong.simulation.drill_plan import Wire, plan_faults
 from lienthong.simulation.fleet import Fleet
 from lienthong.simulation.letter import ZONE
+from lienthong.simulation.reconsidered import reconsider
 from lienthong.simulation.rehearsal import quiet
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.simulation.traffic import Traffic, plan_traffic
@@ -41,6 +42,7 @@ DRILL_ROLES: Mapping[Role, int] = {
 }
 """Few enough agencies for a small machine; each of the five workers has something to do every second."""
 DOCUMENTS_PER_SECOND = 1.5
+RECONSIDERED_SHARE = 0.15
 SPARE_SECONDS = 60.0
 """For so long the load may go on until the last fault has been recovered from."""
 STALL_SECONDS = 90.0
@@ -76,7 +78,8 @@ def plan_load(seed: int, *, seconds: float) -> Traffic:
     """Plan what is written during a drill, the spare time included; the same seed, time and day write the same."""
     documents = max(2, round((seconds + SPARE_SECONDS) * DOCUMENTS_PER_SECOND))
     members = cast(DRILL_ROLES, seed=seed)
-    return plan_traffic(members, documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
+    traffic = plan_traffic(members, documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
+    return reconsider(traffic, share=RECONSIDERED_SHARE, seed=seed)
 
 
 async def hold_drill(

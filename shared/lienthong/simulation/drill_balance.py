@@ -9,11 +9,12 @@ from collections import Counter
 from dataclasses import astuple, dataclass, fields
 from typing import TYPE_CHECKING
 
+from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.document.verdicts import Value
 from lienthong.simulation.journal import compare
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from uuid import UUID
 
     from lienthong.ledger.reports import Reports
@@ -24,6 +25,8 @@ __all__ = ["Differences", "LedgerSide", "Sheet", "balance_sheet"]
 Key = tuple[str, ...]
 
 APPLIED = "applied"
+ASKS_BACK = "13"
+AGREES = "15"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +37,7 @@ class LedgerSide:
         outcomes: of every document, by sender and document id: ``delivered``, ``refused``, ``withdrawn``, ``waiting``.
         digests: its SHA-256.
         deliveries: how often each is recorded, by addressee, sender and document id.
-        statuses: how often each is recorded as applied, by sender, document id, reporter and code.
+        statuses: how often each is recorded as applied, by the agency it is for, document id, reporter and code.
         not_applied: statuses recorded with another outcome, in words.
         refused: how often a document was refused, by sender and document id.
         entries: where facts and their history differ, in words.
@@ -54,10 +57,11 @@ class LedgerSide:
     async def read(cls, reports: Reports) -> LedgerSide:
         """Read it; raises `Unavailable` when the ledger does not answer."""
         documents = await reports.outcomes()
-        names: dict[UUID, Key] = {row["document"]: (row["sender"], row["document_id"]) for row in documents}
+        names: dict[UUID, tuple[str, str]] = {row["document"]: (row["sender"], row["document_id"]) for row in documents}
         statuses = [
-            (row["outcome"], (*names[row["document"]], row["reporter"], row["code"]))
+            (row["outcome"], (_told(row["code"], sender, row["addressee"]), document_id, row["reporter"], row["code"]))
             for row in await reports.statuses()
+            for sender, document_id in (names[row["document"]],)
         ]
         return cls(
             outcomes={names[row["document"]]: row["outcome"] for row in documents},
@@ -226,6 +230,7 @@ def _differences(
             *(f"status {key} was confirmed, the ledger does not have it" for key in reported - ledger.statuses.keys()),
             *(f"status {key} was told, the ledger does not have it" for key in heard if key not in ledger.statuses),
             *(f"history: {line}" for line in ledger.entries),
+            *_taken_back(journals, ledger),
         ),
         strange=(
             *(line for line in between.strange if not _is_about(line, unconfirmed)),
@@ -247,6 +252,30 @@ def _differences(
             *(f"dead letter: {line}" for line in ledger.dead_letters),
         ),
     )
+
+
+def _taken_back(journals: Mapping[str, Journal], ledger: LedgerSide) -> Iterator[str]:
+    """Yield the documents that were given back by all receivers, or not, and are something else in the ledger."""
+    for code, journal in journals.items():
+        for document_id, paper in journal.sent.items():
+            asked = all((receiver, document_id, ASKS_BACK) in journal.reported for receiver in paper.addressees)
+            draft = journal.begun.get(document_id)
+            later = draft.followed_by.document_id if draft and draft.followed_by else None
+            agreed = {
+                name: all((code, name, AGREES) in journals[receiver].reported for receiver in paper.addressees)
+                for name in (document_id, later)
+                if name is not None
+            }
+            outcome = ledger.outcomes.get((code, document_id))
+            if asked and agreed[document_id] and outcome != "withdrawn":
+                yield f"document {(code, document_id)} was given back by every receiver, the ledger has it {outcome}"
+            if outcome == "withdrawn" and not any(agreed.values()):
+                yield f"document {(code, document_id)} was not given back, the ledger has it withdrawn"
+
+
+def _told(code: str, sender: str, addressee: str) -> str:
+    """Return whom a status is for: the document's sender, or the receiver whom that one asks for it."""
+    return addressee if STATUS_CODES[code].by_sender else sender
 
 
 def _is_about(line: str, documents: Collection[Key]) -> bool:

@@ -102,11 +102,11 @@ class Journal:
         sent: its confirmed documents by their ids.
         references: how statuses name each document that was handed to it, by sender and document id.
         in_hand: the one of these that it has not yet told its kit to be in safe hands.
-        moments: when it did each step it reports, by sender, document id and code.
+        moments: when it did each step it reports, by the agency it is reported to, document id and code.
         got: how often each document was handed to it, by sender and document id.
         digests: SHA-256 of each, as it arrived.
         values: what the exchange said each is worth, as it arrived.
-        reported: its confirmed statuses, by sender, document id and code.
+        reported: its confirmed statuses, by the agency they are for, document id and code.
         receipts: how often the exchange said it has a document.
         verified: how often the exchange said what it found about one, by document id and number of the judgement.
         findings: the last of these notices that is not about a document being held, by document id.
@@ -161,9 +161,9 @@ class Journal:
         """Note that the kit knows the document in hand to be in safe hands."""
         self.in_hand = None
 
-    def moment(self, key: tuple[str, ...], code: str) -> datetime:
+    def moment(self, agency: str, document_id: str, code: str) -> datetime:
         """Return when a step was done: now, or when it was done first and not reported, so that it is one report."""
-        return self.moments.setdefault((*key, code), datetime.now(UTC))
+        return self.moments.setdefault((agency, document_id, code), datetime.now(UTC))
 
     def note_reported(self, sender: str, document_id: str, code: str) -> None:
         """Note a confirmed report."""

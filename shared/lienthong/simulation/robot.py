@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, TypeVar
 
+from lienthong.agency import Delivered, DocumentReference, StatusReport
 from lienthong.bus.backoff import Backoff
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.edxml import StaffInfo
@@ -29,6 +30,7 @@ ResultT = TypeVar("ResultT")
 
 ARRIVED = "01"
 REFUSED = "02"
+ASKS_BACK = "13"
 OFFICES = {"clerk": "Văn thư", "leader": "Lãnh đạo", "officer": "Phòng chuyên môn"}
 
 
@@ -64,6 +66,8 @@ class Robot:
         self._kit_reports_arrival = kit_reports_arrival
         self._tasks: asyncio.TaskGroup | None = None
         self._handling: set[tuple[str, ...]] = set()
+        self._following: set[str] = set()
+        self._asked = asyncio.Condition()
 
     @property
     def duplicates(self) -> int:
@@ -76,6 +80,8 @@ class Robot:
             for document_id, draft in self.journal.begun.items():
                 if document_id not in self.journal.sent:
                     self._tasks.create_task(self._send(draft))
+            for document_id in self.journal.delivered:
+                self._follow(document_id)
             for key in self.journal.references:
                 self._handle(key)
             self._tasks.create_task(self._hear())
@@ -105,6 +111,27 @@ class Robot:
             if told != before:
                 self.journal.note_told(told)
             before = None
+            if isinstance(told, Delivered):
+                self._follow(told.document_id)
+            elif isinstance(told, StatusReport) and told.code == ASKS_BACK:
+                async with self._asked:
+                    self._asked.notify_all()
+
+    def _follow(self, document_id: str) -> None:
+        draft = self.journal.begun.get(document_id)
+        if self._tasks is not None and draft is not None and document_id not in self._following:
+            self._following.add(document_id)
+            self._tasks.create_task(self._reconsider(draft))
+
+    async def _reconsider(self, draft: Draft) -> None:
+        """Ask for a delivered document back, or send the one that withdraws or updates it, where that is planned."""
+        for receiver in draft.asked_back:
+            if (receiver, draft.document_id, ASKS_BACK) not in self.journal.reported:
+                about = DocumentReference(receiver, draft.document_id, str(draft.code), draft.issued_on)
+                await self._report(about, ASKS_BACK, STATUS_CODES[ASKS_BACK].vi)
+                self.journal.note_reported(receiver, draft.document_id, ASKS_BACK)
+        if draft.followed_by is not None:
+            self.send(draft.followed_by)
 
     def _handle(self, key: tuple[str, ...]) -> None:
         if self._tasks is not None and key not in self._handling:
@@ -118,21 +145,24 @@ class Robot:
         for code in statuses_for(draft, self._code, self.member.role):
             if (*key, code) in self.journal.reported:
                 continue
+            if draft and code == draft.asked_back.get(self._code):
+                async with self._asked:
+                    await self._asked.wait_for(lambda: self.journal.heard[document_id, sender, ASKS_BACK])
             if code != ARRIVED or not self._kit_reports_arrival:
                 reason = draft.refused[self._code] if draft and code == REFUSED else STATUS_CODES[code].vi
-                await self._report(key, code, reason)
+                await self._report(self.journal.references[key], code, reason)
             self.journal.note_reported(sender, document_id, code)
         if draft and self._code in draft.replies:
             self.send(draft.replies[self._code])
 
-    async def _report(self, key: tuple[str, ...], code: str, description: str) -> None:
+    async def _report(self, about: DocumentReference, code: str, description: str) -> None:
         office = STATUS_CODES[code].office
         staff = StaffInfo(
             department=OFFICES.get(office or "", "Văn thư"),
             staff=self.member.unit.name,
             email=officer_mail(office or "clerk", self._code),
         )
-        about, moment = self.journal.references[key], self.journal.moment(key, code)
+        moment = self.journal.moment(about.organ_id, about.document_id, code)
         await _insist(
             lambda: self._client.report_status(about, code, description=description, staff=staff, moment=moment)
         )

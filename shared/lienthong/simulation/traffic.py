@@ -13,6 +13,7 @@ from lienthong.document.verdicts import Value
 from lienthong.edxml import (
     Attachment,
     Business,
+    BusinessType,
     Document,
     DocumentCode,
     DocumentType,
@@ -88,6 +89,7 @@ _WORTH = {
     Signing.UNSIGNED: Value.INFORMATION,
     Signing.REVOKED: Value.REFUSED,
 }
+_ANSWERS: dict[BusinessType, tuple[str, ...]] = {BusinessType.WITHDRAW: ("15",), BusinessType.UPDATE: ("01", "15")}
 _ON_PDF: dict[Signing, tuple[Holder, ...]] = {
     Signing.COMPLETE: ("person", "agency"),
     Signing.AGENCY_ONLY: ("agency",),
@@ -120,6 +122,10 @@ class Draft:
         replies: the answers some addressees will send when they have finished with it.
         answers: the document it answers.
         signing: how it is signed.
+        business: what it does to an earlier document.
+        earlier: that document.
+        asked_back: what each addressee answers (15 agreed, 16 refused) when the sender asks for it back (13).
+        followed_by: the document that withdraws or updates it, sent when this one is delivered.
     """
 
     sender: Unit
@@ -135,6 +141,10 @@ class Draft:
     replies: Mapping[str, Draft] = field(default_factory=dict)
     answers: Draft | None = None
     signing: Signing = Signing.COMPLETE
+    business: BusinessType = BusinessType.NEW
+    earlier: Draft | None = None
+    asked_back: Mapping[str, str] = field(default_factory=dict)
+    followed_by: Draft | None = None
 
     @property
     def code(self) -> DocumentCode:
@@ -179,7 +189,7 @@ class Draft:
             other=OtherInfo(priority=self.priority, sphere="Liên thông văn bản quốc gia", page_amount=1),
             response_for=() if self.answers is None else (_response_for(self.answers),),
             trace=(issued_at,),
-            business=Business(),
+            business=Business() if self.earlier is None else _business_with(self.business, self.earlier),
             attachments=(
                 Attachment(
                     name=f"{self.number}-{self.code.notation}.pdf",
@@ -222,10 +232,12 @@ class Traffic:
     drafts: tuple[Draft, ...]
 
     def __iter__(self) -> Iterator[Draft]:
-        """Yield every document, replies included."""
+        """Yield every document, replies and later thoughts included."""
         for draft in self.drafts:
             yield draft
             yield from draft.replies.values()
+            if draft.followed_by is not None:
+                yield draft.followed_by
 
     @property
     def worths(self) -> Counter[Value]:
@@ -244,20 +256,24 @@ class Traffic:
 
     @property
     def statuses(self) -> int:
-        """How many statuses the addressees will report."""
+        """How many statuses addressees will report, and senders who ask for documents back."""
         roles = {member.unit.code: member.role for member in self.members}
         return sum(
-            len(statuses_for(draft, unit.code, roles[unit.code]))
+            len(draft.asked_back)
+            + sum(len(statuses_for(draft, unit.code, roles[unit.code])) for unit in draft.addressees)
             for draft in self.delivered
-            for unit in draft.addressees
         )
 
 
 def statuses_for(draft: Draft | None, code: str, role: Role) -> tuple[str, ...]:
     """Return the statuses this addressee reports for a document, in order; an unplanned document is accepted."""
-    if draft is not None and code in draft.refused:
+    if draft is None:
+        return role.statuses
+    if code in draft.refused:
         return ("01", "02")
-    return role.statuses
+    if code in draft.asked_back:
+        return ("01", draft.asked_back[code])
+    return _ANSWERS.get(draft.business, role.statuses)
 
 
 def plan_traffic(members: Sequence[Member], *, documents: int, seed: int, issued_on: date) -> Traffic:
@@ -367,6 +383,15 @@ def _organization(unit: Unit, code: str) -> Organization:
         organization_in_charge=unit.name,
         organ_add=unit.place,
         email=officer_mail("vanthu", unit.code),
+    )
+
+
+def _business_with(kind: BusinessType, earlier: Draft) -> Business:
+    return Business(
+        type=kind,
+        reason="Có sai sót trong văn bản đã gửi",
+        document_id=earlier.document_id,
+        content_changed=True if kind is BusinessType.UPDATE else None,
     )
 
 
