@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import deque
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import aio_pika
@@ -79,7 +80,7 @@ class Link:
     """One connection to the broker, which its user opens again by asking for it."""
 
     def __init__(self, addresses: tuple[URL, ...], *, name: str, heartbeat_seconds: int) -> None:
-        self._addresses = tuple(url.update_query(heartbeat=heartbeat_seconds) for url in addresses)
+        self._addresses = deque(url.update_query(heartbeat=heartbeat_seconds) for url in addresses)
         self._name = name
         self._opening = asyncio.Lock()
         self._connection: aio_pika.Connection | None = None
@@ -147,22 +148,25 @@ class Link:
         deadline = asyncio.get_running_loop().time() + within
         backoff = Backoff()
         while True:
-            failures: list[Exception] = []
-            for address in self._addresses:
-                remaining = deadline - asyncio.get_running_loop().time()
+            failures: list[tuple[URL, Exception]] = []
+            for left in range(len(self._addresses), 0, -1):
+                address = self._addresses[0]
+                # Next time another one: a node whose connection was lost may still take new ones, and never answer.
+                self._addresses.rotate(-1)
+                share = (deadline - asyncio.get_running_loop().time()) / left
                 try:
-                    return await self._connect_to(address, min(CONNECT_SECONDS, max(remaining, 0.1)))
+                    return await self._connect_to(address, min(CONNECT_SECONDS, max(share, 0.1)))
                 except _OPENING_TROUBLE as error:
-                    failures.append(error)
-            if all(isinstance(error, _LOGIN_REFUSED) for error in failures):
+                    failures.append((address, error))
+            if all(isinstance(error, _LOGIN_REFUSED) for _, error in failures):
                 raise MisconfiguredError(
                     "RabbitMQ từ chối tên người dùng hoặc mật khẩu / the broker refuses our user or its password: "
-                    f"{describe(failures[0])}"
+                    f"{describe(failures[0][1])}"
                 )
             delay = backoff.next()
             if asyncio.get_running_loop().time() + delay > deadline:
-                reasons = "; ".join(map(_why, self._addresses, failures))
-                raise Unavailable(f"RabbitMQ không trả lời / no broker answers ({reasons})") from failures[-1]
+                reasons = "; ".join(_why(*failure) for failure in failures)
+                raise Unavailable(f"RabbitMQ không trả lời / no broker answers ({reasons})") from failures[-1][1]
             await asyncio.sleep(delay)
 
     async def _connect_to(self, address: URL, seconds: float) -> aio_pika.Connection:
