@@ -6,9 +6,10 @@ Everything here is for operators' commands and tests; workers and agencies never
 from __future__ import annotations
 
 import http
+from collections import deque
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import aiohttp
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError, field_validator
@@ -57,11 +58,18 @@ class FoundExchange(BaseModel):
 
 
 class FoundQueue(BaseModel):
-    """A queue there is."""
+    """A queue there is.
+
+    Attributes:
+        leader: the node that leads it; None when it has none now, or is no quorum queue.
+        members: the nodes that have a copy of it, running or not.
+    """
 
     name: str
     durable: bool
     arguments: dict[str, Any] = {}
+    leader: str | None = None
+    members: tuple[str, ...] = ()
 
 
 class FoundBinding(BaseModel):
@@ -114,6 +122,11 @@ class _Limits(BaseModel):
     value: dict[str, int]
 
 
+class _Node(BaseModel):
+    name: str
+    running: bool
+
+
 class _Connection(BaseModel):
     name: str
 
@@ -138,6 +151,7 @@ _USERS = TypeAdapter(list[FoundUser])
 _GRANTED = TypeAdapter(list[_Granted])
 _TOPIC_GRANTED = TypeAdapter(list[_TopicGranted])
 _LIMITS = TypeAdapter(list[_Limits])
+_NODES = TypeAdapter(list[_Node])
 _CONNECTIONS = TypeAdapter(list[_Connection])
 
 
@@ -147,24 +161,26 @@ class BrokerAdmin:
     Every change has happened when its method returns, and repeating one is harmless.
 
     Args:
-        management_url: ``http://user:password@host:port``; the user needs RabbitMQ's tag ``administrator``.
+        management_urls: ``http://user:password@host:port``; the user needs RabbitMQ's tag ``administrator``. Several,
+            comma-separated, are tried in turn; all with the same user.
     """
 
-    def __init__(self, management_url: str) -> None:
-        place = urlsplit(management_url)
-        if place.scheme not in {"http", "https"} or not place.hostname:
+    def __init__(self, management_urls: str) -> None:
+        places = [urlsplit(url.strip()) for url in management_urls.split(",")]
+        if any(place.scheme not in {"http", "https"} or not place.hostname for place in places):
             raise MisconfiguredError("the management URL has to look like http://user:password@host:15672")
-        self.user = unquote(place.username or "guest")
-        self._password = unquote(place.password or "guest")
-        port = f":{place.port}" if place.port else ""
-        host = f"[{place.hostname}]" if ":" in place.hostname else place.hostname
-        self._base = f"{place.scheme}://{host}{port}{place.path.rstrip('/')}/api"
+        self.user = unquote(places[0].username or "guest")
+        self._password = unquote(places[0].password or "guest")
+        self._bases = deque(
+            urlunsplit((place.scheme, place.netloc.rpartition("@")[2], f"{place.path.rstrip('/')}/api", "", ""))
+            for place in places
+        )
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             headers={"Authorization": aiohttp.encode_basic_auth(self.user, self._password, encoding="utf-8")},
-            timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=REQUEST_SECONDS / len(self._bases)),
         )
         return self
 
@@ -179,6 +195,11 @@ class BrokerAdmin:
         """Return the broker's versions and names."""
         _, body = await self._request("GET", "overview")
         return _parsed(TypeAdapter(BrokerOverview), body)
+
+    async def nodes(self) -> dict[str, bool]:
+        """Return the nodes of the cluster by name, and whether each runs as far as the one that answers can see."""
+        _, body = await self._request("GET", "nodes")
+        return {node.name: node.running for node in _parsed(_NODES, body)}
 
     async def create_vhost(self, name: str) -> bool:
         """Create a virtual host in which this administrator may do everything; return False when it was there."""
@@ -285,9 +306,10 @@ class BrokerAdmin:
         _, body = await self._request("GET", "exchanges", vhost, query="disable_stats=true")
         return _parsed(_EXCHANGES, body)
 
-    async def queues(self, vhost: str) -> list[FoundQueue]:
-        """Return the queues of a virtual host."""
-        _, body = await self._request("GET", "queues", vhost, query="disable_stats=true")
+    async def queues(self, vhost: str | None = None) -> list[FoundQueue]:
+        """Return the queues of a virtual host, or of all."""
+        place = ("queues",) if vhost is None else ("queues", vhost)
+        _, body = await self._request("GET", *place, query="disable_stats=true")
         return _parsed(_QUEUES, body)
 
     async def bindings(self, vhost: str) -> list[FoundBinding]:
@@ -328,16 +350,22 @@ class BrokerAdmin:
         """
         if self._session is None:
             raise RuntimeError("use BrokerAdmin in an async with block")
-        address = "/".join((self._base, *(quote(part, safe="") for part in path)))
-        url = URL(f"{address}?{query}" if query else address, encoded=True)
-        try:
-            async with self._session.request(method, url, json=json) as response:
-                status, body = response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unavailable(
-                f"API quản trị RabbitMQ không trả lời / the broker's management API at {self._base} does not answer: "
-                f"{describe(error)}"
-            ) from error
+        address = "/".join(quote(part, safe="") for part in path)
+        silent: list[str] = []
+        while True:
+            url = URL(f"{self._bases[0]}/{address}?{query}".rstrip("?"), encoded=True)
+            try:
+                async with self._session.request(method, url, json=json) as response:
+                    status, body = response.status, await response.read()
+                break
+            except (aiohttp.ClientError, TimeoutError, OSError) as error:
+                silent.append(f"{self._bases[0]}: {describe(error)}")
+                self._bases.rotate(-1)
+                if len(silent) == len(self._bases):
+                    raise Unavailable(
+                        "API quản trị RabbitMQ không trả lời / the broker's management API does not answer "
+                        f"({'; '.join(silent)})"
+                    ) from error
         if status < http.HTTPStatus.BAD_REQUEST or (absent_is_fine and status == http.HTTPStatus.NOT_FOUND):
             return status, body
         raise self._refused(status, f"{method} {'/'.join(path)}", body.decode(errors="replace"))
