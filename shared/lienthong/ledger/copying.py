@@ -13,14 +13,15 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import TYPE_CHECKING, BinaryIO
 
-import asyncpg
-
 from lienthong.errors import LienThongError, MisconfiguredError
-from lienthong.ledger.ledger import CONNECT_SECONDS, translated
+from lienthong.ledger.addresses import Addresses
+from lienthong.ledger.ledger import translated
 from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
+
+    import asyncpg
 
 __all__ = ["Named", "Snapshot", "Table", "TableCopy", "load", "not_empty", "snapshot"]
 
@@ -225,7 +226,7 @@ async def load(url: str, copies: Sequence[TableCopy], read: Callable[[str], Bina
 @asynccontextmanager
 async def _connected(url: str) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
     with translated():
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=_SETTINGS)
+        connection = await Addresses(url).connect(server_settings=_SETTINGS)
         try:
             yield connection
         finally:

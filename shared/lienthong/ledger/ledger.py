@@ -10,6 +10,7 @@ import asyncpg
 
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.access import AccessUnit
+from lienthong.ledger.addresses import CONNECT_SECONDS, PASSING, Addresses
 from lienthong.ledger.directory import Directory, read_directory, register
 from lienthong.ledger.unit import Unit
 
@@ -20,25 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ledger", "translated"]
 
-CONNECT_SECONDS = 10
 STATEMENT_SECONDS = 60
 
-# What passes by itself: the server is away, restarting, full or a standby, its disk fails, or two transactions met.
-_PASSING = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.LockNotAvailableError,
-    asyncpg.ReadOnlySQLTransactionError,
-    asyncpg.PostgresSystemError,
-    # "cannot switch to state 15; another operation is in progress": the connection was lost in the middle of one.
-    asyncpg.InternalClientError,
-    OSError,
-    TimeoutError,
-)
 # What only an operator can mend: no message is to blame when a table, a column or a right is missing.
 _LASTING = (asyncpg.SyntaxOrAccessError,)
 # The same of a login, until it was let in once: then the server is half up, or an operator is at work on it.
@@ -56,7 +40,7 @@ def translated(*, let_in: bool = False) -> Iterator[None]:
         yield
     except asyncpg.ClientConfigurationError as error:
         raise MisconfiguredError(f"địa chỉ sổ cái sai / the ledger's address is wrong: {error}") from error
-    except (*_LASTING, *_REFUSED, *_PASSING) as error:
+    except (*_LASTING, *_REFUSED, *PASSING) as error:
         if isinstance(error, _LASTING) or (isinstance(error, _REFUSED) and not let_in):
             raise MisconfiguredError(
                 f"sổ cái từ chối / the ledger refuses: {error}. Was `lienthong ledger migrate` run?"
@@ -78,7 +62,7 @@ class Ledger:
         """Open a pool.
 
         Args:
-            url: address of the database.
+            url: address of the database; with several hosts the one that takes writes is found, also later.
             role: the PostgreSQL role to take, with the least rights a step needs; None stays the user of the address.
             connections: most connections at once.
 
@@ -89,10 +73,9 @@ class Ledger:
         settings = {"application_name": role or "lienthong"} | ({"role": role} if role else {})
         with translated():
             pool = await asyncpg.create_pool(
-                url,
                 min_size=1,
                 max_size=connections,
-                timeout=CONNECT_SECONDS,
+                connect=Addresses(url).connect,
                 command_timeout=STATEMENT_SECONDS,
                 server_settings=settings,
             )
@@ -107,9 +90,8 @@ class Ledger:
 
     async def ping(self) -> None:
         """Ask the server for an answer; raises `Unavailable` when there is none."""
-        with translated(let_in=True):
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
-                await connection.execute("select 1")
+        async with self._connection() as connection:
+            await connection.execute("select 1")
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Unit]:
@@ -119,10 +101,9 @@ class Ledger:
             Unavailable: the ledger could not be reached, now or at the commit; whether it committed is then unknown,
                 and recording the same batch again is the right thing to do.
         """
-        with translated(let_in=True):
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
-                self._directory = await read_directory(connection, self._directory)
-                yield Unit(connection, self._directory)
+        async with self._connection() as connection, connection.transaction():
+            self._directory = await read_directory(connection, self._directory)
+            yield Unit(connection, self._directory)
 
     @asynccontextmanager
     async def access(self) -> AsyncIterator[AccessUnit]:
@@ -131,14 +112,23 @@ class Ledger:
         Raises:
             Unavailable: the ledger could not be reached, now or at the commit.
         """
-        with translated(let_in=True):
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
-                unit = AccessUnit(connection, await read_directory(connection, self._directory))
-                await unit.begin()
-                yield unit
+        async with self._connection() as connection, connection.transaction():
+            unit = AccessUnit(connection, await read_directory(connection, self._directory))
+            await unit.begin()
+            yield unit
 
     async def register(self, agencies: Sequence[AgencyRow]) -> None:
         """Add agencies to the directory or change them, parents before their children."""
+        async with self._connection() as connection, connection.transaction():
+            await register(connection, agencies)
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.pool.PoolConnectionProxy[asyncpg.Record]]:
         with translated(let_in=True):
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection, connection.transaction():
-                await register(connection, agencies)
+            try:
+                async with self._pool.acquire(timeout=2 * CONNECT_SECONDS) as connection:
+                    yield connection
+            except asyncpg.ReadOnlySQLTransactionError:
+                # It was demoted under our feet: look anew for the one that takes writes.
+                await self._pool.expire_connections()
+                raise

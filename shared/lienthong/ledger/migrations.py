@@ -12,13 +12,14 @@ from hashlib import sha256
 from importlib import resources
 from typing import TYPE_CHECKING
 
-import asyncpg
-
 from lienthong.errors import MisconfiguredError
-from lienthong.ledger.ledger import CONNECT_SECONDS, translated
+from lienthong.ledger.addresses import Addresses
+from lienthong.ledger.ledger import translated
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+
+    import asyncpg
 
 __all__ = ["Migration", "migrate", "migrations"]
 
@@ -69,7 +70,7 @@ async def migrate(url: str, *, only: Collection[str] | None = None) -> list[str]
         Unavailable: the database does not answer.
     """
     with translated():
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+        connection = await Addresses(url).connect()
         try:
             await connection.execute("select pg_advisory_lock($1)", _LOCK)
             return await _apply(connection, only)

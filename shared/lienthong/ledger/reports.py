@@ -10,15 +10,16 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003
 
-import asyncpg
-
-from lienthong.ledger.ledger import CONNECT_SECONDS, translated
+from lienthong.ledger.addresses import Addresses
+from lienthong.ledger.ledger import translated
 from lienthong.ledger.rows import VerificationRow
 from lienthong.ledger.statements import statement
 from lienthong.ledger.unit import recorded_dead_letter
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    import asyncpg
 
     from lienthong.ledger.rows import RecordedDeadLetter
 
@@ -117,7 +118,7 @@ class Reports:
         """Open the connection; raises `Unavailable` or `MisconfiguredError`."""
         with translated():
             settings = {"role": READER, "application_name": READER, "default_transaction_read_only": "on"}
-            return cls(await asyncpg.connect(url, timeout=CONNECT_SECONDS, server_settings=settings))
+            return cls(await Addresses(url, writing=False).connect(server_settings=settings))
 
     async def close(self) -> None:
         """Close the connection."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit, urlunsplit
 
-import asyncpg
-
-from lienthong.ledger.ledger import CONNECT_SECONDS, translated
+from lienthong.ledger.addresses import Addresses
+from lienthong.ledger.ledger import translated
 
 __all__ = ["create_database", "drop_database"]
 
@@ -39,7 +38,7 @@ async def drop_database(server_url: str, name: str) -> None:
 
 async def _execute(server_url: str, statement: str) -> None:
     with translated():
-        connection = await asyncpg.connect(server_url, timeout=CONNECT_SECONDS)
+        connection = await Addresses(server_url).connect()
         try:
             await connection.execute(statement)
         finally:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
 
 import asyncpg
@@ -24,7 +25,8 @@ from lienthong.ledger.rows import (
     StatusRow,
     SubmissionRow,
 )
-from lienthong.ledger.unit import ASKED_FOR
+from lienthong.ledger.unit import ASKED_FOR, Unit
+from lienthong.testing.proxy import FaultyProxy
 
 
 async def count(database: str, sql: str) -> int:
@@ -194,18 +196,41 @@ async def test_a_failed_transaction_leaves_nothing(ledger: Ledger, database: str
     assert await count(database, "select count(*) from entry") == 0
 
 
-async def test_a_standby_is_waited_for(database: str) -> None:
-    """After a failover the ledger may be read only for a while: that is no message's fault."""
-    connection = await asyncpg.connect(database)
-    await connection.execute(
-        "alter database " + database.rpartition("/")[2] + " set default_transaction_read_only = on"
-    )
-    await connection.close()
-    standby = await Ledger.connect(database)
-    with pytest.raises(Unavailable, match="ReadOnly"):
-        async with standby.transaction() as unit:
+async def test_the_server_that_takes_writes_is_found(database: str) -> None:
+    """Of several addresses one that hangs and one that is a standby are passed over."""
+    place = urlsplit(database)
+    login, _, there = place.netloc.rpartition("@")
+    read_only = f"{database}?default_transaction_read_only=on"
+    with pytest.raises(Unavailable, match="NotMatched"):
+        await Ledger.connect(read_only)
+    async with FaultyProxy(database) as hanging:
+        hanging.swallow()
+        hosts = f"{urlsplit(hanging.url).netloc.rpartition('@')[2]},{there}"
+        ledger = await Ledger.connect(urlunsplit(place._replace(netloc=f"{login}@{hosts}")))
+        async with ledger.transaction() as unit:
+            assert await unit.record_documents([document_row()], [])
+        await ledger.close()
+
+
+async def test_a_server_that_takes_no_more_writes_is_left(ledger: Ledger) -> None:
+    """A demoted primary is no message's fault, and the next connection is a new one."""
+
+    async def backend(unit: Unit) -> int:
+        pid: int = await unit._connection.fetchval("select pg_backend_pid()")
+        return pid
+
+    async with ledger.transaction() as unit:
+        before = await backend(unit)
+
+    async def demoted() -> None:
+        async with ledger.transaction() as unit:
+            await unit._connection.execute("set transaction read only")
             await unit.record_documents([document_row()], [])
-    await standby.close()
+
+    with pytest.raises(Unavailable, match="ReadOnly"):
+        await demoted()
+    async with ledger.transaction() as unit:
+        assert await backend(unit) != before
 
 
 async def test_an_older_schema_is_the_operators_to_mend(ledger: Ledger, database: str) -> None:
