@@ -12,6 +12,7 @@ from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.access import AccessUnit
 from lienthong.ledger.addresses import CONNECT_SECONDS, PASSING, Addresses
 from lienthong.ledger.directory import Directory, read_directory, register
+from lienthong.ledger.statements import statement
 from lienthong.ledger.unit import Unit
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class Ledger:
         async with self._connection() as connection, connection.transaction():
             self._directory = await read_directory(connection, self._directory)
             yield Unit(connection, self._directory)
+            await connection.execute(statement("stand_by_recalled"))
 
     @asynccontextmanager
     async def access(self) -> AsyncIterator[AccessUnit]:

@@ -297,3 +297,9 @@ from fact
 
 -- name: recall_notices
 select notice, forwarded_at from notice where notice = any ($1::uuid[])
+
+-- name: stand_by_recalled
+-- A commit waits for the standby only when its transaction wrote something. What is recalled may have been recorded by
+-- one whose wait was broken off (the primary was killed, say): then it is here, and perhaps nowhere else. So that it can
+-- be relied on all the same, a transaction that only recalls writes one record of no meaning, and waits.
+select pg_logical_emit_message(true, 'lienthong', '') where pg_current_xact_id_if_assigned() is null
