@@ -5,6 +5,7 @@ Users with one of RabbitMQ's tags are the broker's own operators, and not looked
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -31,6 +32,8 @@ __all__ = ["Difference", "Found", "Wanted", "differences", "find"]
 
 DEFAULT_EXCHANGE = ""
 RABBITMQS_OWN = "amq."
+MEMBERS = 3
+"""So many nodes have to have a quorum queue, where there are so many: RabbitMQ's initial group size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +104,7 @@ class Found:
 
     exchanges: tuple[FoundExchange, ...]
     queues: tuple[FoundQueue, ...]
+    nodes: frozenset[str]
     bindings: tuple[FoundBinding, ...]
     users: Mapping[str, FoundUser]
     permissions: Mapping[str, Permissions]
@@ -118,6 +122,7 @@ async def find(admin: BrokerAdmin, vhost: str) -> Found:
     return Found(
         exchanges=tuple(await admin.exchanges(vhost)),
         queues=tuple(await admin.queues(vhost)),
+        nodes=frozenset(await admin.nodes()),
         bindings=tuple(await admin.bindings(vhost)),
         users=await admin.users(),
         permissions=await admin.all_permissions(vhost),
@@ -186,6 +191,11 @@ def _queues(wanted: Wanted, found: Found) -> Iterator[Difference]:
                 f"rabbitmqctl delete_queue {name}", "lienthong topology apply", vi="lấy hết tin ra", en="empty it"
             )
             yield Difference("wrong", "queue", name, differing or "not durable", remedy=remedy)
+        if 0 < len(other.members) < min(MEMBERS, len(found.nodes)):
+            missing = sorted(found.nodes - set(other.members))
+            commands = [f"rabbitmq-queues grow {node} all --queue-pattern '^{re.escape(name)}$'" for node in missing]
+            detail = f"members: {', '.join(other.members)}; planned: {MEMBERS}"
+            yield Difference("wrong", "queue", name, detail, remedy=_by_hand(*commands))
 
 
 def _bindings(wanted: Wanted, found: Found) -> Iterator[Difference]:
