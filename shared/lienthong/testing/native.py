@@ -83,7 +83,7 @@ def native_broker(folder: Path, authority: ConnectionAuthority | None = None) ->
         Unavailable: it could not be started.
     """
     install_missing("rabbitmq-server")
-    programs = _programs("rabbitmq-server")
+    programs = programs_of("rabbitmq-server")
     amqp, management, distribution, epmd = free_ports(4)
     user, password = "lienthong-admin", secrets.token_urlsafe(18)
     with (
@@ -91,16 +91,16 @@ def native_broker(folder: Path, authority: ConnectionAuthority | None = None) ->
         # Nothing in this node is worth an orderly stop, which takes six seconds with the management plugin of 3.10.
         Family(home, stop_signal=signal.SIGKILL) as family,
     ):
-        environment = _broker_environment(home, distribution, epmd)
+        environment = broker_environment(home, distribution, epmd)
         environment |= {"RABBITMQ_DEFAULT_USER": user, "RABBITMQ_DEFAULT_PASS": password}
         _write_broker_files(home, amqp, management, authority)
         # Without this one the node would start a shared one that outlives it.
         daemon = family.start(
-            [_epmd(programs), "-port", str(epmd), "-address", "127.0.0.1"],
+            [epmd_program(programs), "-port", str(epmd), "-address", "127.0.0.1"],
             log=home / "epmd.log",
             environment=environment,
         )
-        _await_port(epmd, daemon)
+        await_port(epmd, daemon)
         # The script itself, not Debian's /usr/sbin/rabbitmq-server, which insists on the user "rabbitmq".
         node = family.start([str(programs / "rabbitmq-server")], log=home / "node.log", environment=environment)
         address = BrokerAddress(
@@ -121,16 +121,16 @@ def native_ledger(folder: Path) -> Iterator[Server[LedgerAddress]]:
         Unavailable: it could not be started.
     """
     install_missing("postgresql")
-    programs = _programs("postgresql")
-    user, group = _ledger_owner() if os.geteuid() == 0 else (None, None)
+    programs = programs_of("postgresql")
+    user, group = ledger_owner() if os.geteuid() == 0 else (None, None)
     (port,) = free_ports(1)
     password = secrets.token_urlsafe(18)
     with (
         private_folder("postgresql", folder, user=user, group=group) as home,
         Family(home, stop_signal=signal.SIGINT) as family,
     ):
-        _owned_file(home / "password", password, user)
-        _owned_file(home / "postgresql.conf", LEDGER_CONF.read_text(encoding="utf-8"), user)
+        owned_file(home / "password", password, user)
+        owned_file(home / "postgresql.conf", LEDGER_CONF.read_text(encoding="utf-8"), user)
         run(
             [
                 str(programs / "initdb"),
@@ -159,7 +159,7 @@ def native_ledger(folder: Path) -> Iterator[Server[LedgerAddress]]:
                 str(home / "data"),
                 *(word for name, value in settings.items() for word in ("-c", f"{name}={value}")),
             ],
-            log=_owned_file(home / "server.log", "", user),
+            log=owned_file(home / "server.log", "", user),
             environment={"PATH": os.defpath, "HOME": str(home), "LC_ALL": "C.UTF-8"},
             user=user,
             group=group,
@@ -168,7 +168,7 @@ def native_ledger(folder: Path) -> Iterator[Server[LedgerAddress]]:
         yield Server(address, "natively", server.failure, power=Switch(server, signal.SIGINT))
 
 
-def _programs(package: Package) -> Path:
+def programs_of(package: Package) -> Path:
     """Return the folder of a server's programs."""
     if found := _found(package):
         return found
@@ -203,14 +203,16 @@ def _newest(folders: Iterator[Path], program: str) -> Path | None:
     return max((folder for folder in folders if (folder / program).exists()), key=version, default=None)
 
 
-def _epmd(programs: Path) -> str:
+def epmd_program(programs: Path) -> str:
+    """Return Erlang's port mapper."""
     found = shutil.which("epmd") or next(map(str, Path("/usr/lib/erlang").glob("erts-*/bin/epmd")), None)
     if not found:
         raise MisconfiguredError(f"RabbitMQ is in {programs}, but Erlang's epmd is not on the PATH")
     return found
 
 
-def _broker_environment(home: Path, distribution: int, epmd: int) -> dict[str, str]:
+def broker_environment(home: Path, distribution: int, epmd: int, *, node: str = "lienthong") -> dict[str, str]:
+    """Return all of a node's environment: everything it reads and writes lies in its home."""
     inherited = {
         name: value
         for name, value in os.environ.items()
@@ -218,7 +220,7 @@ def _broker_environment(home: Path, distribution: int, epmd: int) -> dict[str, s
     }
     return inherited | {
         "HOME": str(home),
-        "RABBITMQ_NODENAME": "lienthong@localhost",
+        "RABBITMQ_NODENAME": f"{node}@localhost",
         # An empty file, to be shielded from the one in /etc/rabbitmq.
         "RABBITMQ_CONF_ENV_FILE": str(home / "env.conf"),
         "RABBITMQ_CONFIG_FILE": str(home / "rabbitmq.conf"),
@@ -256,10 +258,11 @@ def _write_broker_files(home: Path, amqp: int, management: int, authority: Conne
     (home / "rabbitmq.conf").write_text("\n".join(files), encoding="utf-8")
     (home / "enabled_plugins").write_text(f"[{','.join(plugins)}].\n", encoding="ascii")
     (home / "env.conf").touch()
-    _owned_file(home / ".erlang.cookie", secrets.token_hex(16), None)
+    owned_file(home / ".erlang.cookie", secrets.token_hex(16), None)
 
 
-def _await_port(port: int, process: Process) -> None:
+def await_port(port: int, process: Process) -> None:
+    """Wait until a process listens on a port of loopback; raises `Unavailable` when it does not."""
     deadline = time.monotonic() + EPMD_SECONDS
     while True:
         try:
@@ -272,7 +275,8 @@ def _await_port(port: int, process: Process) -> None:
             return
 
 
-def _ledger_owner() -> tuple[int, int]:
+def ledger_owner() -> tuple[int, int]:
+    """Return user and group that PostgreSQL runs as when this process is root."""
     for name in ("postgres", "nobody"):
         try:
             entry = pwd.getpwnam(name)
@@ -282,7 +286,7 @@ def _ledger_owner() -> tuple[int, int]:
     raise MisconfiguredError("PostgreSQL does not run as root, and there is no user postgres or nobody here")
 
 
-def _owned_file(path: Path, text: str, user: int | None) -> Path:
+def owned_file(path: Path, text: str, user: int | None) -> Path:
     """Write a file that only its owner may read."""
     path.touch(mode=0o600)
     path.write_text(text, encoding="utf-8")

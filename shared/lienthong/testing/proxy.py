@@ -8,11 +8,70 @@ from typing import TYPE_CHECKING, Self
 from urllib.parse import urlsplit, urlunsplit
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import TracebackType
 
-__all__ = ["FaultyProxy"]
+__all__ = ["FaultyProxies", "FaultyProxy", "addresses_in", "one_address"]
 
 CHUNK_BYTES = 64 * 1024
+
+
+def addresses_in(urls: str) -> list[str]:
+    """Return each server's URL: of several URLs, comma-separated, or of one PostgreSQL URL with several hosts."""
+    place = urlsplit(urls)
+    if "://" in place.netloc + place.path:
+        return urls.split(",")
+    login, at, hosts = place.netloc.rpartition("@")
+    return [urlunsplit(place._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
+
+
+def one_address(urls: Sequence[str]) -> str:
+    """Return the reverse of `addresses_in`."""
+    places = [urlsplit(url) for url in urls]
+    if not places[0].scheme.startswith("postgres"):
+        return ",".join(urls)
+    login, at, _ = places[0].netloc.rpartition("@")
+    hosts = ",".join(place.netloc.rpartition("@")[2] for place in places)
+    return urlunsplit(places[0]._replace(netloc=f"{login}{at}{hosts}"))
+
+
+class FaultyProxies:
+    """Stands in front of each of several servers for the length of a block.
+
+    Args:
+        urls: theirs; `FaultyProxies.url` is the same with the proxies' addresses in it. See `addresses_in`.
+    """
+
+    def __init__(self, urls: str) -> None:
+        self._proxies = [FaultyProxy(url) for url in addresses_in(urls)]
+        self._open = contextlib.AsyncExitStack()
+        self.url = ""
+
+    async def __aenter__(self) -> Self:
+        for proxy in self._proxies:
+            await self._open.enter_async_context(proxy)
+        self.url = one_address([proxy.url for proxy in self._proxies])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._open.aclose()
+
+    def cut(self) -> None:
+        """Reset every connection; new ones are served."""
+        for proxy in self._proxies:
+            proxy.cut()
+
+    def refuse(self) -> None:
+        """Reset every connection, and every new one at once."""
+        for proxy in self._proxies:
+            proxy.refuse()
+
+    def accept(self) -> None:
+        """Serve new connections again."""
+        for proxy in self._proxies:
+            proxy.accept()
 
 
 class FaultyProxy:

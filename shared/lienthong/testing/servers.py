@@ -8,6 +8,7 @@ import threading
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NoReturn
+from urllib.parse import quote
 
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.testing.answers import BrokerAddress, LedgerAddress, Server, await_answer
@@ -48,6 +49,10 @@ class Servers:
     broker: Server[BrokerAddress]
     ledger: Server[LedgerAddress]
 
+    def vhost_url(self, vhost: str) -> str:
+        """Return the administrator's AMQP URL of a virtual host; several, comma-separated, of a cluster."""
+        return ",".join(f"{url}/{quote(vhost, safe='')}" for url in self.broker_url.split(","))
+
 
 @contextmanager
 def running_servers(folder: Path, *, kind: Kind = "auto") -> Iterator[Servers]:
@@ -70,7 +75,7 @@ def running_servers(folder: Path, *, kind: Kind = "auto") -> Iterator[Servers]:
     """
     given_broker, given_ledger = (None, None) if kind in {"docker", "native"} else _given()
     reasons: list[str] = []
-    with _ended_by_sigterm():
+    with ended_by_sigterm():
         for way in _ways(kind):
             with ExitStack() as attempt:
                 try:
@@ -165,7 +170,8 @@ def _description(answers: tuple[str, str], places: tuple[str, str]) -> str:
 
 
 @contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the block as Ctrl-C does."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
