@@ -75,7 +75,7 @@ drill: MINUTES = 2
 
 .PHONY: drill
 drill: install ## break a working exchange FAULTS=22 times in MINUTES=2, by SEED=2026, and show that nothing is lost
-	@$(BIN)/lienthong drill --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES)
+	@$(BIN)/lienthong drill --seed $(SEED) --faults $(FAULTS) --minutes $(MINUTES) $(if $(CLUSTER),--cluster)
 
 .PHONY: demo
 demo: install ## replay the supervision of January 2019 with 95 units, then stop everything

@@ -6,7 +6,6 @@ import asyncio
 import shutil
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.errors import MisconfiguredError
@@ -62,7 +61,7 @@ async def founded(
     try:
         ledger_url = await create_database(servers.ledger_url, database)
         exchange = await found_exchange(
-            f"{servers.broker_url}/{quote(vhost, safe='')}",
+            servers.vhost_url(vhost),
             servers.management_url,
             ledger_url,
             payload_folder=payload,

@@ -6,7 +6,7 @@ import asyncio
 import json
 import logging
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from rich.console import Console
 
 from lienthong.simulation.drill import hold_drill, plan_load
 from lienthong.simulation.papers import Papers
+from lienthong.testing.cluster import running_cluster
 from lienthong.testing.servers import Kind, running_servers
 from lienthong_cli.demo_exchange import certified, founded
 from lienthong_cli.demo_run import stopped_by_sigterm
@@ -22,6 +23,8 @@ from lienthong_cli.drill_report import as_facts, describe, print_result
 from lienthong_cli.endings import INTERRUPTED, REFUSED, explained
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lienthong.simulation.drill import DrillResult
     from lienthong.simulation.drill_faults import InjectedFault
     from lienthong.testing.servers import Servers
@@ -43,11 +46,15 @@ def drill(
     servers: Annotated[
         Kind, typer.Option(help="Lấy máy chủ bằng cách nào / how to get RabbitMQ and PostgreSQL.")
     ] = "auto",
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Ba nút RabbitMQ, PostgreSQL có dự phòng / three nodes, a standby.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="In kết quả dạng JSON / print the result as JSON.")] = False,
 ) -> None:
     """Gây sự cố khi trục đang chạy rồi đối chiếu / break a working exchange again and again, then balance.
 
     Robots write on private servers; workers, broker, ledger and connections are killed, frozen, restarted and cut.
+    With --cluster the broker is the node that leads the busiest queue, and a killed ledger is followed by its standby.
     Exit status: 0 when nothing is lost, doubled or missing from the ledger, 1 otherwise (each difference is named), 3
     when the drill could not be held.
     """
@@ -55,7 +62,15 @@ def drill(
     console = Console(highlight=False, stderr=as_json, width=None if sys.stdout.isatty() else 110)
     with explained():
         try:
-            result = _held(FOLDER.absolute(), console, seed=seed, faults=faults, seconds=minutes * 60, kind=servers)
+            result = _held(
+                FOLDER.absolute(),
+                console,
+                seed=seed,
+                faults=faults,
+                seconds=minutes * 60,
+                kind=servers,
+                cluster=cluster,
+            )
         except KeyboardInterrupt:
             console.print("Đã dừng tất cả / everything is stopped")
             raise typer.Exit(INTERRUPTED) from None
@@ -66,14 +81,16 @@ def drill(
     raise typer.Exit(0 if result.sheet.even else REFUSED)
 
 
-def _held(folder: Path, console: Console, *, seed: int, faults: int, seconds: float, kind: Kind) -> DrillResult:
+def _held(
+    folder: Path, console: Console, *, seed: int, faults: int, seconds: float, kind: Kind, cluster: bool
+) -> DrillResult:
     # What is broken here complains; the balance says what came of it.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     logging.getLogger("lienthong").setLevel(logging.ERROR)
     traffic = plan_load(seed, seconds=seconds)
     with certified(folder, traffic.members) as credentials, Papers(traffic, credentials) as papers:
         console.print("Khởi động RabbitMQ và PostgreSQL… / starting RabbitMQ and PostgreSQL…")
-        with running_servers(folder / "servers", kind=kind) as found:
+        with _servers(folder / "servers", kind, cluster=cluster) as found:
             console.print(f"[bold]{found.description}[/bold]; seed {seed}")
             try:
                 result = asyncio.run(_run(found, folder, console, papers, seed, faults, seconds))
@@ -84,6 +101,16 @@ def _held(folder: Path, console: Console, *, seed: int, faults: int, seconds: fl
         (folder / "servers").rmdir()
     console.print(f"Nhật ký / logs: {folder / 'logs'}", soft_wrap=True)
     return result
+
+
+@contextmanager
+def _servers(folder: Path, kind: Kind, *, cluster: bool) -> Iterator[Servers]:
+    if cluster:
+        with running_cluster(folder, kind=kind) as nodes:
+            yield nodes.servers
+    else:
+        with running_servers(folder, kind=kind) as found:
+            yield found
 
 
 async def _run(

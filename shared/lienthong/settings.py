@@ -44,7 +44,7 @@ class BrokerSettings(BaseSettings):
     )
     management_url: SecretStr = Field(
         SecretStr("http://guest:guest@127.0.0.1:15672"),
-        description="the broker's management API; only commands that create users and virtual hosts need it",
+        description="the broker's management API, several comma-separated; only operators' commands need it",
     )
     heartbeat_seconds: int = Field(15, ge=1, description="AMQP heartbeat: a dead peer is noticed after three of them")
 
@@ -55,7 +55,8 @@ class LedgerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LIENTHONG_LEDGER_", frozen=True)
 
     url: SecretStr = Field(
-        SecretStr("postgresql://lienthong@127.0.0.1:5432/lienthong"), description="PostgreSQL address of the ledger"
+        SecretStr("postgresql://lienthong@127.0.0.1:5432/lienthong"),
+        description="PostgreSQL address of the ledger; of several hosts, comma-separated, the one that takes writes",
     )
 
 

@@ -20,7 +20,7 @@ from lienthong.simulation.rehearsal import quiet
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.simulation.traffic import Traffic, plan_traffic
 from lienthong.simulation.units import Role, cast
-from lienthong.testing.proxy import FaultyProxy
+from lienthong.testing.proxy import FaultyProxies
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -152,14 +152,14 @@ async def hold_drill(
 
 
 @asynccontextmanager
-async def _proxies(exchange: Exchange) -> AsyncIterator[Mapping[Wire, FaultyProxy]]:
+async def _proxies(exchange: Exchange) -> AsyncIterator[Mapping[Wire, FaultyProxies]]:
     urls = {
         Wire.WORKERS_BROKER: exchange.broker_url,
         Wire.WORKERS_LEDGER: exchange.ledger_url,
         Wire.AGENCIES_BROKER: exchange.broker_url,
     }
     async with AsyncExitStack() as open_proxies:
-        yield {wire: await open_proxies.enter_async_context(FaultyProxy(url)) for wire, url in urls.items()}
+        yield {wire: await open_proxies.enter_async_context(FaultyProxies(url)) for wire, url in urls.items()}
 
 
 @contextmanager

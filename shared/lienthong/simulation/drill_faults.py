@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lienthong.simulation.fleet import Fleet
     from lienthong.simulation.supervisor import Supervisor
     from lienthong.testing.answers import Address, Server
-    from lienthong.testing.proxy import FaultyProxy
+    from lienthong.testing.proxy import FaultyProxies
     from lienthong.testing.servers import Servers
 
 __all__ = ["InjectedFault", "Injector"]
@@ -72,7 +72,7 @@ class Injector:
         self,
         supervisor: Supervisor,
         servers: Servers,
-        proxies: Mapping[Wire, FaultyProxy],
+        proxies: Mapping[Wire, FaultyProxies],
         fleet: Fleet,
         tell: Callable[[InjectedFault], None],
     ) -> None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yarl import URL
-
 from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
 from lienthong.bus.connection import Bus
+from lienthong.bus.link import addresses_of
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.migrations import migrate
 from lienthong.ledger.rows import AgencyRow
@@ -35,7 +35,7 @@ class Exchange:
     """Where an exchange is, for its workers and for its agencies.
 
     Attributes:
-        broker_url: AMQP URL of the virtual host, for the workers.
+        broker_url: AMQP URL of the virtual host, for the workers; several, comma-separated, of a cluster.
         ledger_url: PostgreSQL URL of the ledger.
         payload_folder: the payload store.
         passwords: of the connected agencies, by code.
@@ -62,8 +62,10 @@ class Exchange:
         }
 
     def agency_url(self, code: str) -> str:
-        """Return the AMQP URL of a connected agency."""
-        return str(URL(self.broker_url).with_user(code).with_password(self.passwords[code]))
+        """Return the AMQP URL of a connected agency; of several addresses not every agency has the same in front."""
+        urls = deque(_for_user(self.broker_url, code, self.passwords[code]))
+        urls.rotate(list(self.passwords).index(code))
+        return ",".join(urls)
 
 
 async def found_exchange(
@@ -78,7 +80,7 @@ async def found_exchange(
     """Make everything an exchange needs before its workers start; what is there already is kept.
 
     Args:
-        broker_url: AMQP URL of an administrator, with the virtual host to use.
+        broker_url: AMQP URL of an administrator, with the virtual host to use; several of a cluster.
         management_url: the same administrator's management API.
         ledger_url: a database for the ledger, migrated here.
         payload_folder: where payloads will lie, an absolute path; the workers make it.
@@ -92,7 +94,7 @@ async def found_exchange(
     connected = [member.unit.code for member in members if member.role.connected]
     passwords = {code: secrets.token_urlsafe(18) for code in connected}
     worker_password = secrets.token_urlsafe(18)
-    vhost = URL(broker_url).path.removeprefix("/")
+    vhost = addresses_of(broker_url)[0].path.removeprefix("/")
     await migrate(ledger_url)
     await _register(ledger_url, members)
     async with BrokerAdmin(management_url) as admin:
@@ -102,8 +104,12 @@ async def found_exchange(
         async with Bus(broker_url, name="found the exchange") as bus:
             await bus.declare(sum(map(agency_plan, connected), start=exchange_plan()))
         await _let_in(admin, vhost, passwords)
-    workers_url = URL(broker_url).with_user(EXCHANGE_USER).with_password(worker_password)
-    return Exchange(str(workers_url), ledger_url, payload_folder, passwords, credentials)
+    workers_url = ",".join(_for_user(broker_url, EXCHANGE_USER, worker_password))
+    return Exchange(workers_url, ledger_url, payload_folder, passwords, credentials)
+
+
+def _for_user(urls: str, user: str, password: str) -> list[str]:
+    return [str(url.with_user(user).with_password(password)) for url in addresses_of(urls)]
 
 
 async def _register(ledger_url: str, members: Sequence[Member]) -> None:

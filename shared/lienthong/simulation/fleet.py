@@ -12,7 +12,7 @@ from lienthong.agency import AgencyClient
 from lienthong.simulation.journal import Journal, Tally
 from lienthong.simulation.robot import Robot
 from lienthong.simulation.units import Role
-from lienthong.testing.proxy import FaultyProxy
+from lienthong.testing.proxy import FaultyProxies
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -36,7 +36,7 @@ class _Program:
 
     member: Member
     journal: Journal
-    proxy: FaultyProxy | None
+    proxy: FaultyProxies | None
     robot: Robot | None = None
     at_work: asyncio.Task[None] | None = None
     open_clients: AsyncExitStack = field(default_factory=AsyncExitStack)
@@ -67,7 +67,7 @@ class Fleet:
             member.unit.code: _Program(
                 member,
                 Journal(member.unit.code, self.tally),
-                FaultyProxy(exchange.agency_url(member.unit.code)) if state else None,
+                FaultyProxies(exchange.agency_url(member.unit.code)) if state else None,
             )
             for member in members
             if member.role.connected
