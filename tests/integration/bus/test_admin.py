@@ -139,3 +139,15 @@ async def test_errors_say_what_to_mend(servers: Servers) -> None:
             await admin.overview()
     with pytest.raises(MisconfiguredError, match="http://user:password@host"):
         BrokerAdmin("amqp://127.0.0.1")
+
+
+async def test_any_management_api_that_answers_is_asked(servers: Servers) -> None:
+    """An agency can be suspended while a node is down."""
+    place = urlsplit(servers.management_url)
+    login = place.netloc.rpartition("@")[0]
+    dead = f"http://{login}@127.0.0.1:{free_ports(1)[0]}"
+    async with BrokerAdmin(f"{dead},{servers.management_url}") as admin:
+        assert all((await admin.nodes()).values())
+    async with BrokerAdmin(f"{dead},{dead}") as admin:
+        with pytest.raises(Unavailable):
+            await admin.nodes()

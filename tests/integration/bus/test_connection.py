@@ -213,6 +213,14 @@ async def test_the_next_address_is_taken_when_one_does_not_answer(vhost: str) ->
         assert bus.connected
 
 
+async def test_an_address_that_hangs_costs_no_more_than_its_share(vhost: str) -> None:
+    """A node that is frozen takes connections and never answers: the next address has its time all the same."""
+    async with FaultyProxy(vhost) as frozen:
+        frozen.swallow()
+        async with Bus(f"{frozen.url},{vhost}", name="patient", connect_seconds=6) as bus:
+            assert bus.connected
+
+
 async def test_no_broker_at_all_is_unavailable_in_bounded_time(vhost: str) -> None:
     """Where nobody listens, connecting ends with `Unavailable` and says whom it asked."""
     dead = urlunsplit(urlsplit(vhost)._replace(netloc="guest:guest@127.0.0.1:1"))
