@@ -111,8 +111,7 @@ class Story:
         authorities: those that fail.
         sent: when each document was sent, by its id.
         failed_at: when the services failed and nothing at hand was fresh any more.
-        restarted_at: when a worker was ready that was started for the one that was killed.
-        back_at: when they came back.
+        back_at: when they came back; the worker that was killed before that has a successor at work.
         ended_at: when everything was known.
         deaths: how many workers died.
     """
@@ -123,7 +122,6 @@ class Story:
     authorities: dict[Failure, Authority]
     sent: dict[str, float] = field(default_factory=dict)
     failed_at: float = 0
-    restarted_at: float = 0
     back_at: float = 0
     ended_at: float = 0
     deaths: int = -1
@@ -230,7 +228,6 @@ async def play(story: Story, hopeless: FileSigner, healthy: FileSigner, trust: P
     await story.until(answered, (*during, *story.all_of("healthy/")))
     await everyone_tried(story.authorities.values())
     await killed(story.running)
-    story.restarted_at = time.monotonic()
     await everyone_tried(story.authorities.values())
     story.back_at = time.monotonic()
     await every(authority.come_back() for authority in story.authorities.values())
