@@ -208,6 +208,8 @@ async def play(story: Story, hopeless: FileSigner, healthy: FileSigner, trust: P
     """Play the outage: before, during, after."""
     for kind in (THEN_DELIVERED, THEN_REFUSED):
         await story.send(HOPELESS, kind, f"hopeless/{kind}", hopeless)
+    # By then the worker has started what it examines with: seconds that are no document's, where the machine is busy.
+    await story.until(answered, story.all_of("hopeless/"))
     await every(
         story.send(AGENCIES[failure], HELD, f"before/{failure}/{key}", authority.signer(key))
         for failure, authority in story.authorities.items()
