@@ -18,7 +18,7 @@ from lienthong.document.verdicts import Reason, SignatureFinding, Value, Verdict
 from lienthong.edxml import Document, Profile, Status, decode, inspect
 from lienthong.signature.policy import Appraisal, Policy, Rule
 from lienthong.signature.verification import Verification
-from lienthong_cli.__main__ import app
+from lienthong_cli.__main__ import assembled
 from lienthong_signature_verify import words
 
 ROOT = Path(__file__).parents[2]
@@ -60,7 +60,7 @@ def setting_rows() -> list[list[str]]:
 def commands() -> set[str]:
     """Return every command of `lienthong` that its help shows, with its group."""
     found = set()
-    for group in app.registered_groups:
+    for group in assembled().registered_groups:
         assert group.typer_instance is not None
         for command in group.typer_instance.registered_commands:
             if command.hidden:

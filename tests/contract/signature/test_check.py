@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from lienthong.edxml import Attachment, Document, DocumentCode, Organization, encode
 from lienthong.signature.verification import same_agency
-from lienthong_cli.__main__ import app
+from lienthong_cli.__main__ import assembled
 
 SAMPLES = Path(__file__).parents[4] / "shared" / "samples"
 AT = "2026-11-15T00:00:00Z"
@@ -22,7 +22,7 @@ shared = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the shared samples are
 
 def check(*words: str | Path) -> tuple[int, list[dict[str, Any]]]:
     """Run the check; return its status and its JSON objects."""
-    result = CliRunner().invoke(app, ["signature", "check", *map(str, words), "--json"])
+    result = CliRunner().invoke(assembled(), ["signature", "check", *map(str, words), "--json"])
     return result.exit_code, [json.loads(line) for line in result.stdout.splitlines()]
 
 
@@ -30,7 +30,7 @@ def check(*words: str | Path) -> tuple[int, list[dict[str, Any]]]:
 def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Provide a development authority with a key for G22."""
     folder = tmp_path_factory.mktemp("authority")
-    made = CliRunner().invoke(app, ["trust", "dev-authority", str(folder), "--agency", "G22"])
+    made = CliRunner().invoke(assembled(), ["trust", "dev-authority", str(folder), "--agency", "G22"])
     assert made.exit_code == 0, made.output
     return folder
 
@@ -118,7 +118,7 @@ def test_attached_files_are_told_about(tmp_path: Path, authority: Path) -> None:
         ("forbidden-character", False),
     ]
     assert [reason["code"] for reason in found["reasons"]] == ["M.Attachment-Type"]
-    told = CliRunner().invoke(app, ["signature", "check", str(message), "--trust", str(trust_of(authority))])
+    told = CliRunner().invoke(assembled(), ["signature", "check", str(message), "--trust", str(trust_of(authority))])
     assert told.stdout.count("lương.exe” là chương trình") == 1
     message.write_bytes(encode(replace(draft(), attachments=files[1:])))
     _, (found,) = check(message, "--trust", trust_of(authority), "--clamd", tmp_path / "nobody.sock")
@@ -146,7 +146,7 @@ def test_what_sign_writes_check_believes(tmp_path: Path, authority: Path, sender
     message, signed = tmp_path / "message.edxml", tmp_path / "signed.edxml"
     message.write_bytes(encode(draft(sender)))
     words = [message, "--key", key, "--certificates", certificate, "--out", signed]
-    done = CliRunner().invoke(app, ["signature", "sign", *map(str, words)])
+    done = CliRunner().invoke(assembled(), ["signature", "sign", *map(str, words)])
     assert done.exit_code == 0, done.output
     _, (found,) = check(signed, "--trust", trust_of(authority))
     assert (found["verdict"], found["signatures"][0]["agency"]) == (verdict, "G22")
@@ -162,7 +162,7 @@ def test_one_broken_pdf_refuses_its_message(tmp_path: Path, authority: Path) -> 
     message, signed = tmp_path / "message.edxml", tmp_path / "signed.edxml"
     message.write_bytes(encode(replace(draft(), attachments=(Attachment("a.pdf", bytes(pdf), "application/pdf"),))))
     words = [message, "--key", key, "--certificates", certificate, "--out", signed]
-    assert CliRunner().invoke(app, ["signature", "sign", *map(str, words)]).exit_code == 0
+    assert CliRunner().invoke(assembled(), ["signature", "sign", *map(str, words)]).exit_code == 0
     status, (found,) = check(signed, "--trust", trust_of(authority))
     assert (status, found["verdict"], found["value"]) == (1, "invalid", "refused")
     by_kind = {one["kind"]: one for one in found["signatures"]}
@@ -182,7 +182,9 @@ def test_a_wrong_question_is_named(tmp_path: Path, authority: Path, words: list[
     """A wrong option ends with one line that names it, and judges nothing."""
     message = tmp_path / "message.edxml"
     message.write_bytes(encode(draft()))
-    result = CliRunner().invoke(app, ["signature", "check", str(message), "--trust", str(trust_of(authority)), *words])
+    result = CliRunner().invoke(
+        assembled(), ["signature", "check", str(message), "--trust", str(trust_of(authority)), *words]
+    )
     assert result.exit_code in {2, 3}
     assert named in result.stderr
     assert result.stdout == ""

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from lienthong.testing.hierarchy import Hierarchy
 from lienthong.trust import DevelopmentAuthority, TrustStore
-from lienthong_cli.__main__ import app
+from lienthong_cli.__main__ import assembled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ def hierarchy() -> Hierarchy:
 
 def trust(*arguments: str | Path) -> Result:
     """Run `lienthong trust` and return what came of it."""
-    return CliRunner().invoke(app, ["trust", *map(str, arguments)])
+    return CliRunner().invoke(assembled(), ["trust", *map(str, arguments)])
 
 
 def written(path: Path, data: bytes) -> Path:
