@@ -78,6 +78,7 @@ class Ground:
     running: Running
     attacker: AgencyClient
     receiver: AgencyClient
+    reports: Reports
     refused: dict[str, tuple[float, Refused]] = field(default_factory=dict)
     receipts: dict[str, Receipt] = field(default_factory=dict)
     delivered: dict[str, tuple[float, Delivery]] = field(default_factory=dict)
@@ -133,11 +134,7 @@ class Ground:
         """Return what the ledger says of a submission; None when it did not get past ingest."""
         if message_id not in self.receipts:
             return None
-        reports = await Reports.connect(self.running.exchange.ledger_url)
-        try:
-            return (await reports.verifications(self.receipts[message_id].document))[-1]
-        finally:
-            await reports.close()
+        return (await self.reports.verifications(self.receipts[message_id].document))[-1]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -146,8 +143,9 @@ async def ground(running_exchange: RunningExchange) -> AsyncIterator[Ground]:
     members = [Member(Unit(code, f"Cơ quan {code}", "province"), Role.FULLY) for code in (AGENCY, RECEIVER)]
     async with running_exchange(members) as running:
         clients = [AgencyClient(running.exchange.agency_url(member.unit.code), signer=None) for member in members]
+        reports = await Reports.connect(running.exchange.ledger_url)
         async with clients[0] as attacker, clients[1] as receiver:
-            made = Ground(running, attacker, receiver)
+            made = Ground(running, attacker, receiver, reports)
             tasks = [asyncio.create_task(one) for one in (made.hear(), made.receive(), made.weigh())]
             try:
                 yield made
@@ -155,6 +153,7 @@ async def ground(running_exchange: RunningExchange) -> AsyncIterator[Ground]:
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
+                await reports.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
