@@ -1,14 +1,21 @@
 """The settings of every service, read once from the environment in its ``__main__``.
 
-Each class is one group; the name of a variable is ``LIENTHONG_`` + the group + the field, in capitals.
+Each class is one group; the name of a variable is ``LIENTHONG_`` + the group + the field, in capitals. What is secret
+may stand in a file instead, named by the same variable with ``_FILE`` after it, as with Docker's secrets.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from lienthong.secret_files import secret_of
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
 
 __all__ = [
     "AccessSettings",
@@ -21,10 +28,41 @@ __all__ = [
 ]
 
 
-class AccessSettings(BaseSettings):
+class _SecretSource(PydanticBaseSettingsSource):
+    """Reads secret fields, from their variables or from the files these name."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """Return one field's value, its name, and that it is no JSON."""
+        prefix = str(self.config.get("env_prefix", ""))
+        secret = secret_of(f"{prefix}{field_name}".upper()) if field.annotation is SecretStr else None
+        return secret, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the fields that have a value."""
+        found = {name: self.get_field_value(info, name)[0] for name, info in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value is not None}
+
+
+class Group(BaseSettings):
+    """What all groups of settings have in common."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - likewise
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read arguments, then secrets, then the rest of the environment."""
+        return init_settings, _SecretSource(settings_cls), env_settings
+
+
+class AccessSettings(Group):
     """How agencies get in."""
 
-    model_config = SettingsConfigDict(env_prefix="LIENTHONG_ACCESS_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_ACCESS_", frozen=True, hide_input_in_errors=True)
 
     passwords: bool = Field(
         False, description="whether an agency may log in with a password, for development; else by certificate only"
@@ -33,10 +71,10 @@ class AccessSettings(BaseSettings):
     channels: int = Field(100, ge=3, description="most channels of one agency")
 
 
-class BrokerSettings(BaseSettings):
+class BrokerSettings(Group):
     """Where RabbitMQ is."""
 
-    model_config = SettingsConfigDict(env_prefix="LIENTHONG_BROKER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_BROKER_", frozen=True, hide_input_in_errors=True)
 
     url: SecretStr = Field(
         SecretStr("amqp://guest:guest@127.0.0.1:5672/lienthong"),
@@ -49,10 +87,10 @@ class BrokerSettings(BaseSettings):
     heartbeat_seconds: int = Field(15, ge=1, description="AMQP heartbeat: a dead peer is noticed after three of them")
 
 
-class LedgerSettings(BaseSettings):
+class LedgerSettings(Group):
     """Where PostgreSQL is."""
 
-    model_config = SettingsConfigDict(env_prefix="LIENTHONG_LEDGER_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_LEDGER_", frozen=True, hide_input_in_errors=True)
 
     url: SecretStr = Field(
         SecretStr("postgresql://lienthong@127.0.0.1:5432/lienthong"),
@@ -60,20 +98,20 @@ class LedgerSettings(BaseSettings):
     )
 
 
-class PayloadSettings(BaseSettings):
+class PayloadSettings(Group):
     """Where payloads are kept."""
 
-    model_config = SettingsConfigDict(env_prefix="LIENTHONG_PAYLOAD_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_PAYLOAD_", frozen=True, hide_input_in_errors=True)
 
     folder: Path = Field(
         Path("payload"), description="folder of the payload store, shared by the workers; one file system"
     )
 
 
-class ServiceSettings(BaseSettings):
+class ServiceSettings(Group):
     """How one worker process runs."""
 
-    model_config = SettingsConfigDict(env_prefix="LIENTHONG_SERVICE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_SERVICE_", frozen=True, hide_input_in_errors=True)
 
     health_host: str = Field("127.0.0.1", description="address of /live, /ready and /metrics")
     health_port: int = Field(0, ge=0, le=65535, description="their port; 0 takes a free one and logs it")
@@ -82,10 +120,10 @@ class ServiceSettings(BaseSettings):
     log_level: str = Field("info", description="debug, info, warning or error")
 
 
-class SignatureSettings(BaseSettings):
+class SignatureSettings(Group):
     """How signatures and attached files are judged."""
 
-    model_config = SettingsConfigDict(env_prefix="LIENTHONG_SIGNATURE_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_SIGNATURE_", frozen=True, hide_input_in_errors=True)
 
     policy: Path | None = Field(None, description="policy file (TOML); the safe defaults without one")
     processes: int = Field(0, ge=0, description="processes that judge at once; 0 is one for each core")
@@ -94,10 +132,10 @@ class SignatureSettings(BaseSettings):
     )
 
 
-class TrustSettings(BaseSettings):
+class TrustSettings(Group):
     """Who is believed."""
 
-    model_config = SettingsConfigDict(env_prefix="LIENTHONG_TRUST_", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_TRUST_", frozen=True, hide_input_in_errors=True)
 
     folder: Path = Field(Path("trust"), description="trust folder: roots/ intermediates/ crls/ ocsp/")
     refresh: bool = Field(True, description="whether CRLs and OCSP answers in it are kept fresh in the background")
