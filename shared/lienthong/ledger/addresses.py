@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import deque
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import asyncpg
 
-from lienthong.errors import Unavailable
+from lienthong.errors import MisconfiguredError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,12 +46,13 @@ class Addresses:
     Args:
         url: PostgreSQL address; several hosts, comma-separated: ``postgresql://user:password@h1:5432,h2:5432/ledger``.
         writing: whether the session writes; one that only reads may be on a primary that takes no writes for now.
+
+    Raises:
+        MisconfiguredError: it cannot be read as one.
     """
 
     def __init__(self, url: str, *, writing: bool = True) -> None:
-        place = urlsplit(url)
-        login, at, hosts = place.netloc.rpartition("@")
-        self._urls = deque(urlunsplit(place._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(","))
+        self._urls = deque(_each(url))
         self._wanted: Literal["read-write", "primary"] = "read-write" if writing else "primary"
 
     async def connect(self, dsn: str | None = None, **settings: Any) -> asyncpg.Connection[asyncpg.Record]:
@@ -80,3 +81,21 @@ class Addresses:
             else:
                 return connection
         raise Unavailable(f"không kết nối được sổ cái / the ledger cannot be reached ({'; '.join(found)})")
+
+
+def _each(url: str) -> list[str]:
+    # Found here, not by the driver: its errors quote what it could not read, which may be a part of the password.
+    try:
+        place = urlsplit(url)
+        login, at, hosts = place.netloc.rpartition("@")
+        urls = [urlunsplit(place._replace(netloc=f"{login}{at}{host}")) for host in hosts.split(",")]
+        parse_qsl(place.query, strict_parsing=bool(place.query))
+        readable = place.scheme in {"postgresql", "postgres"} and all(urlsplit(one).port or True for one in urls)
+    except ValueError:
+        readable = False
+    if not readable:
+        raise MisconfiguredError(
+            "địa chỉ sổ cái phải có dạng / the ledger's address must look like "
+            "postgresql://user:password@host:5432/database, special characters as %XX"
+        )
+    return urls

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from tests.integration.workers.judging import Judging
 
+    from lienthong.ledger.unit import Unit
+    from lienthong.topology.names import Step
     from lienthong.worker.handler import Handler, Outcome
 
 NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
@@ -130,6 +132,11 @@ def handed_on(output: Outgoing) -> Incoming:
     return replace(submitted(output.body), message_id=output.message_id, user_id="lienthong", headers=output.headers)
 
 
+async def take_role(unit: Unit, step: Step) -> None:
+    """Let the rest of a transaction be done with no more rights than the step's worker has."""
+    await unit._connection.execute(f"set local role lienthong_{step.replace('-', '_')}")
+
+
 async def handle(handler: Handler[Any], ledger: Ledger, *messages: Incoming, mark: bool = True) -> list[Outcome]:
     """Do what the runner does with a batch: decide, record, and mark it forwarded when told so.
 
@@ -139,6 +146,7 @@ async def handle(handler: Handler[Any], ledger: Ledger, *messages: Incoming, mar
     decided = [(message, await handler.decide(message)) for message in messages]
     outcomes = []
     async with ledger.transaction() as unit:
+        await take_role(unit, handler.step)
         recorded = await handler.record(unit, decided)
     for one in recorded:
         if isinstance(one, Unavailable):
@@ -146,6 +154,7 @@ async def handle(handler: Handler[Any], ledger: Ledger, *messages: Incoming, mar
         outcomes.append(one)
     if mark:
         async with ledger.transaction() as unit:
+            await take_role(unit, handler.step)
             await unit.mark_forwarded([(one.mark, datetime.now(UTC)) for one in outcomes if one.mark])
     return outcomes
 

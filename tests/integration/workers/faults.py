@@ -209,7 +209,8 @@ class Stage:
         confirmed: list[Outgoing] = []
         died: list[Point] = []
         try:
-            ledger = await Ledger.connect(url)
+            role = f"lienthong_{self.handler.step.replace('-', '_')}"
+            ledger = await Ledger.connect(url, role=role)
             try:
                 await self._submit(self.inputs)
                 for number, life in enumerate([*lives, Life()]):

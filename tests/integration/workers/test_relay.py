@@ -14,6 +14,7 @@ from lienthong.bus.connection import Bus
 from lienthong.document.ids import derive, document_uuid
 from lienthong.document.messages import DocumentToVerify
 from lienthong.errors import Unavailable
+from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.rows import VerificationRow
 from lienthong.topology.names import Step, work_queue
 from lienthong.topology.plan import exchange_plan
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lienthong.bus.messages import Outgoing
-    from lienthong.ledger.ledger import Ledger
     from lienthong.payload import FolderStore
 
 SOON = 20.0
@@ -79,10 +79,20 @@ async def due(ledger: Ledger, at: datetime) -> int:
         return len(await unit.due_judgements(at, 1000))
 
 
-async def test_what_is_due_is_asked_for_once(ledger: Ledger, store: FolderStore, bus: Bus, trust_folder: Path) -> None:
+@pytest_asyncio.fixture
+async def verifier(database: str) -> AsyncIterator[Ledger]:
+    """Provide the ledger in the worker's role."""
+    opened = await Ledger.connect(database, role="lienthong_signature_verify")
+    yield opened
+    await opened.close()
+
+
+async def test_what_is_due_is_asked_for_once(
+    ledger: Ledger, verifier: Ledger, store: FolderStore, bus: Bus, trust_folder: Path
+) -> None:
     """Two relays side by side ask for each due document once, under the next number; judged, it waits for its time."""
     await held(ledger, store, 30)
-    relays = [Relay(ledger, bus, trust_folder, clock=lambda: NOW) for _ in range(2)]
+    relays = [Relay(verifier, bus, trust_folder, clock=lambda: NOW) for _ in range(2)]
     assert sum(await asyncio.gather(*(relay.turn() for relay in relays))) == 30
     tasks = await asked(bus, 30)
     assert len({task.document for task in tasks}) == 30
@@ -115,11 +125,11 @@ async def test_what_is_not_confirmed_stays_due(ledger: Ledger, store: FolderStor
 
 
 async def test_news_about_trust_has_everything_judged(
-    ledger: Ledger, store: FolderStore, bus: Bus, trust_folder: Path
+    ledger: Ledger, verifier: Ledger, store: FolderStore, bus: Bus, trust_folder: Path
 ) -> None:
     """What is due tomorrow is asked for soon after a file came into the trust folder, and not otherwise."""
     await held(ledger, store, 3, due_at=datetime.now(UTC) + timedelta(days=1))
-    relay = Relay(ledger, bus, trust_folder)
+    relay = Relay(verifier, bus, trust_folder)
     assert await relay.watch(), "what changed while nobody looked is not known"
     async with ledger.transaction() as unit:
         for one in await unit.due_judgements(datetime.now(UTC) + timedelta(minutes=1), 10):

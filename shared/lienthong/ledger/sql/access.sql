@@ -6,5 +6,13 @@ select code, name, kind, stage, parent, supervised, login, suspended_from from a
 -- name: set_access
 update agency set stage = $2, login = $3, suspended_from = $4 where code = $1
 
+-- name: roles_that_log_in
+select rolname from pg_roles where rolname = any ($1::text[]) and rolcanlogin
+
+-- name: at_work_in
+select distinct datname from pg_stat_activity
+where usename = any ($1::text[]) and datname <> $2
+order by datname
+
 -- name: insert_access_entry
 insert into entry (kind, agency, facts) values ($1, $2, $3::jsonb)

@@ -1,0 +1,152 @@
+"""What each role of the ledger must not do: every attempt, logged in as itself, is refused by PostgreSQL.
+
+The tables say again, by a second hand, what the migrations grant: what is not here must be refused. That what is here
+suffices the tests of the workers show, each of which works in its role.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import asyncpg
+import pytest
+from rich.console import Console
+from rich.table import Table
+from yarl import URL
+
+from lienthong.errors import MisconfiguredError
+from lienthong.ledger.ledger import Ledger
+from lienthong.ledger.logins import ROLES, end_logins, let_log_in, others_logged_in
+from lienthong.ledger.reports import Reports
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+EVERY_WORKER = {"agency", "agency_code", "directory_version", "handled_alone"}
+READS: dict[str, set[str]] = {
+    "lienthong_ingest": EVERY_WORKER | {"submission", "document", "refusal"},
+    "lienthong_signature_verify": EVERY_WORKER | {"document", "verification", "routing", "delivery", "refusal"},
+    "lienthong_router": EVERY_WORKER | {"document", "routing", "delivery", "refusal"},
+    "lienthong_status_tracker": EVERY_WORKER | {"submission", "document", "routing", "delivery", "status", "refusal"},
+    "lienthong_notifier": EVERY_WORKER | {"notice"},
+}
+"""Of the roles that are not here, operator and reader, all."""
+INSERTS: dict[str, set[str]] = {
+    "lienthong_ingest": {"entry", "handled_alone", "submission", "document", "attachment", "refusal"},
+    "lienthong_signature_verify": {"entry", "handled_alone", "verification", "refusal"},
+    "lienthong_router": {"entry", "handled_alone", "routing", "delivery", "refusal"},
+    "lienthong_status_tracker": {"entry", "handled_alone", "submission", "status", "refusal"},
+    "lienthong_notifier": {"entry", "handled_alone", "notice"},
+    "lienthong_operator": {"entry", "dead_letter", "refusal", "routing"},
+    "lienthong_reader": set(),
+}
+ALONE = {"handled_alone": {"times", "last_at"}}
+MARK = {"forwarded_at"}
+UPDATES: dict[str, dict[str, set[str]]] = {
+    "lienthong_ingest": ALONE | {"document": MARK, "refusal": MARK},
+    "lienthong_signature_verify": ALONE | {"verification": MARK | {"judge_again_at", "asked_at"}, "refusal": MARK},
+    "lienthong_router": ALONE | {"routing": MARK, "refusal": MARK},
+    "lienthong_status_tracker": ALONE
+    | {"status": MARK, "refusal": MARK, "delivery": {"state", "take_back", "changed_at"}},
+    "lienthong_notifier": ALONE | {"notice": MARK},
+    "lienthong_operator": {
+        "refusal": MARK,
+        "dead_letter": {"state", "times", "reason", "attempts", "changed_at", "changed_by", "refusal"},
+    },
+    "lienthong_reader": {},
+}
+FOR_THE_OWNER = (
+    "create table mine (x int)",
+    "drop table entry",
+    "alter table entry disable trigger all",
+    "create function mine() returns int language sql as 'select 1'",
+    "create role mine",
+    "alter role {role} superuser",
+    "set role {owner}",
+    "set session_replication_role = replica",
+    "select make_entry_partitions(1)",
+    "select pg_read_file('/etc/passwd')",
+    "copy agency to program 'id'",
+    "select rolpassword from pg_authid",
+)
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_a_role_may_do_what_its_step_needs_and_no_more(
+    database: str, role: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Tables are closed to a role in each way it does not need, and so is all that is the owner's."""
+    await let_log_in(database, {role: "secret of this role"})
+    owner = await asyncpg.connect(database)
+    rows = await owner.fetch(
+        "select table_name, array_agg(column_name::text) as columns from information_schema.columns "
+        "where table_schema = 'public' group by table_name order by table_name"
+    )
+    columns: dict[str, list[str]] = {row["table_name"]: row["columns"] for row in rows}
+    reads = READS.get(role, columns)
+    known = {"role": role, "owner": await owner.fetchval("select current_user")}
+    others = [other for other in ROLES if (role, other) != ("lienthong_operator", "lienthong_reader") and role != other]
+    connection = await asyncpg.connect(str(URL(database).with_user(role).with_password("secret of this role")))
+    assert await connection.fetchval("select session_user") == role
+    attempts = {
+        "read": [f"select * from {table}" for table in columns if table not in reads],
+        "insert": [f"insert into {table} default values" for table in columns if table not in INSERTS[role]],
+        "update": [
+            f"update {table} set {column} = default"
+            for table in columns
+            for column in columns[table]
+            if column not in UPDATES[role].get(table, ())
+        ],
+        "delete, truncate": [f"{verb} {table}" for table in columns for verb in ("delete from", "truncate")],
+        "be another": [f"set role {other}" for other in others],
+        "what is the owner's": [statement.format(**known) for statement in FOR_THE_OWNER],
+    }
+    table = Table(*attempts, title=f"Refused to {role}")
+    table.add_row(*[str(await all_refused(connection, statements)) for statements in attempts.values()])
+    await connection.close()
+    assert await owner.fetchval("select count(*) from pg_class where relname = 'mine'") == 0
+    await owner.close()
+    with capsys.disabled():
+        Console().print(table)
+
+
+async def all_refused(connection: asyncpg.Connection[asyncpg.Record], statements: Collection[str]) -> int:
+    """See each of these statements refused for want of a right; return how many there were."""
+    allowed = []
+    for statement in statements:
+        try:
+            await connection.execute(statement)
+        except asyncpg.InsufficientPrivilegeError:
+            continue
+        except asyncpg.PostgresError as error:
+            allowed.append(f"{statement}: {error!r}")
+        else:
+            allowed.append(statement)
+    assert allowed == []
+    return len(statements)
+
+
+async def test_passwords_are_set_and_ended(database: str) -> None:
+    """A role logs in with the password it was given and no other, which nobody can read; ended, it logs in no more."""
+    await let_log_in(database, {"lienthong_operator": "first"})
+    await let_log_in(database, {"lienthong_operator": "sécond".encode().hex()})
+    url = URL(database).with_user("lienthong_operator")
+    good = str(url.with_password("sécond".encode().hex()))
+    for wrong in ("first", "x"):
+        with pytest.raises(MisconfiguredError, match="lienthong_operator"):
+            await Ledger.connect(str(url.with_password(wrong)))
+    ledger, reports = await Ledger.connect(good, role="lienthong_operator"), await Reports.connect(good)
+    assert (await reports.totals())["documents"] == 0
+    assert await others_logged_in(database, "another") == [URL(database).name]
+    assert await others_logged_in(database, URL(database).name) == []
+    await reports.close()
+    await ledger.close()
+    connection = await asyncpg.connect(database)
+    kept = await connection.fetchval("select rolpassword from pg_authid where rolname = 'lienthong_operator'")
+    await connection.close()
+    assert kept.startswith("SCRAM-SHA-256$4096:")
+    await end_logins(database)
+    with pytest.raises(MisconfiguredError):
+        await Ledger.connect(good)
+    with pytest.raises(MisconfiguredError, match="ASCII"):
+        await let_log_in(database, {"lienthong_operator": "mật khẩu"})
