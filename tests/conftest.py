@@ -23,15 +23,18 @@ import asyncpg
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from yarl import URL
 
+from lienthong.access.broker import grant
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.errors import MisconfiguredError
 from lienthong.ledger.migrations import migrate
 from lienthong.testing import debian
 from lienthong.testing.servers import Kind, Servers, running_servers
+from lienthong.topology.rights import own_rights
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
     from xdist.workermanage import WorkerController
@@ -103,6 +106,22 @@ async def vhost(servers: Servers, broker_admin: BrokerAdmin) -> AsyncIterator[st
     await broker_admin.create_vhost(name)
     yield f"{servers.broker_url}/{name}"
     await broker_admin.delete_vhost(name)
+
+
+@pytest_asyncio.fixture
+async def own_url(vhost: str, broker_admin: BrokerAdmin) -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """Return what makes one of the exchange's own users with its rights in the fresh virtual host; its AMQP URL."""
+    made: list[str] = []
+
+    async def make(user: str) -> str:
+        made.append(user)
+        await broker_admin.put_user(user, "secret")
+        await grant(broker_admin, URL(vhost).name, user, own_rights()[user])
+        return str(URL(vhost).with_user(user).with_password("secret"))
+
+    yield make
+    for user in made:
+        await broker_admin.delete_user(user)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

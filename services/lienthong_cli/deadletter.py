@@ -24,6 +24,7 @@ from lienthong.payload import FolderStore
 from lienthong.settings import BrokerSettings, LedgerSettings, PayloadSettings
 from lienthong.telemetry.logs import configure_logging
 from lienthong.topology.plan import exchange_plan
+from lienthong.topology.rights import OPERATOR_USER
 from lienthong.worker.dead_letters import DeadLetters
 from lienthong_cli.endings import REFUSED, UNAVAILABLE, USAGE, explained, fail
 
@@ -237,10 +238,9 @@ async def _desk() -> AsyncIterator[_Desk]:
         bus = Bus(
             broker.url.get_secret_value(), name="lienthong deadletter", heartbeat_seconds=broker.heartbeat_seconds
         )
-        if bus.user is None:
-            raise MisconfiguredError(
-                "LIENTHONG_BROKER_URL must name the user of the certificate: amqps://user@host/..."
-            )
+        if bus.user != OPERATOR_USER:
+            # What anybody else publishes the workers do not believe the origin of.
+            raise MisconfiguredError(f"LIENTHONG_BROKER_URL phải mang tên / has to name the user {OPERATOR_USER}")
         await closing.enter_async_context(bus)
         await bus.declare(exchange_plan())
         ledger = await Ledger.connect(address, role=ROLE)

@@ -171,7 +171,7 @@ async def _serve(
     with Papers(samples, credentials) as papers:
         async with (
             founded(servers, folder, members, credentials) as exchange,
-            Supervisor(exchange.environment, logs=folder / "logs", scratch=folder / "scratch") as supervisor,
+            Supervisor(exchange.environments, logs=folder / "logs", scratch=folder / "scratch") as supervisor,
             Fleet(exchange, papers, robots),
         ):
             state = State(

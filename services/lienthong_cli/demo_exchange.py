@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.errors import MisconfiguredError
+from lienthong.ledger.logins import end_logins, others_logged_in
 from lienthong.simulation.credentials import Credentials
-from lienthong.simulation.exchange import EXCHANGE_USER, Exchange, found_exchange
+from lienthong.simulation.exchange import Exchange, found_exchange
 from lienthong.testing.databases import create_database, drop_database
 from lienthong.testing.servers import GIVEN, Servers
+from lienthong.topology.rights import OWN_USERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
@@ -52,12 +54,12 @@ async def founded(
         name: what its virtual host and its database are called after.
 
     Raises:
-        MisconfiguredError: the broker has users of these agencies' names that belong to somebody else.
+        MisconfiguredError: the servers have users of these names, agencies' or workers', that are somebody else's.
     """
     payload = folder / "payload"
     vhost, database = f"lienthong-{name}", f"lienthong_{name}"
     if GIVEN in servers.description:
-        await _spare_others(servers, members, vhost)
+        await _spare_others(servers, members, vhost, database)
     try:
         ledger_url = await create_database(servers.ledger_url, database)
         exchange = await found_exchange(
@@ -75,11 +77,11 @@ async def founded(
             await _dissolve(servers, [member.unit.code for member in members], vhost, database)
 
 
-async def _spare_others(servers: Servers, members: Sequence[Member], vhost: str) -> None:
+async def _spare_others(servers: Servers, members: Sequence[Member], vhost: str, database: str) -> None:
     # Its users are named by the agencies' codes and deleted at the end: real agencies must not be among them.
     async with BrokerAdmin(servers.management_url) as admin:
         memberships = await admin.members()
-    mine = {EXCHANGE_USER, *(member.unit.code for member in members)}
+    mine = {*OWN_USERS, *(member.unit.code for member in members)}
     others = sorted(name for name in mine & memberships.keys() if memberships[name] - {vhost})
     if others:
         names = ", ".join(others)
@@ -87,12 +89,19 @@ async def _spare_others(servers: Servers, members: Sequence[Member], vhost: str)
             f"máy chủ RabbitMQ này đã có người dùng thật {names}; hãy dùng một máy chủ riêng / "
             f"this broker has real users {names}; use a broker of its own"
         )
+    # Roles belong to the whole server: the workers of a real exchange would be locked out.
+    if real := await others_logged_in(servers.ledger_url, database):
+        raise MisconfiguredError(
+            f"máy chủ PostgreSQL này đang phục vụ trục thật {', '.join(real)}; hãy dùng một máy chủ riêng / "
+            f"this server works for a real exchange {', '.join(real)}; use a server of its own"
+        )
 
 
 async def _dissolve(servers: Servers, codes: Sequence[str], vhost: str, database: str) -> None:
     async with BrokerAdmin(servers.management_url) as admin:
         await admin.delete_vhost(vhost)
-        users = [EXCHANGE_USER, *codes]
+        users = [*OWN_USERS, *codes]
         for start in range(0, len(users), REQUESTS_AT_ONCE):
             await asyncio.gather(*map(admin.delete_user, users[start : start + REQUESTS_AT_ONCE]))
+    await end_logins(servers.ledger_url)
     await drop_database(servers.ledger_url, database)

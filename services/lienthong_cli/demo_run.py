@@ -94,7 +94,7 @@ async def _run(servers: Servers, folder: Path, console: Console, papers: Papers,
                 console.print(f"{step}: khởi động lại / started again")
 
             async with Supervisor(
-                exchange.environment, logs=folder / "logs", scratch=folder / "scratch", on_death=tell
+                exchange.environments, logs=folder / "logs", scratch=folder / "scratch", on_death=tell
             ):
                 with _progress(console, traffic) as progress:
                     return await rehearse(exchange, papers, seconds=seconds, progress=progress)

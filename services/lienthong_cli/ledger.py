@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from lienthong.access.addresses import ledger_logins
+from lienthong.ledger.logins import let_log_in
 from lienthong.ledger.migrations import migrate as apply_migrations
 from lienthong.ledger.reports import Reports
 from lienthong.settings import LedgerSettings
@@ -29,10 +32,31 @@ Url = Annotated[
 
 
 @app.command()
-def migrate(url: Url = None) -> None:
+def migrate(
+    url: Url = None,
+    workers: Annotated[
+        Path | None,
+        typer.Option(
+            "--workers",
+            metavar="DIR",
+            exists=True,
+            file_okay=False,
+            help="Thư mục có tệp <tên>-ledger-url của từng tiến trình; cho các vai trò đó đăng nhập / folder with a "
+            "file <name>-ledger-url for each worker; lets their roles log in.",
+        ),
+    ] = None,
+) -> None:
     """Tạo hoặc nâng cấp lược đồ / make the ledger's schema, or bring it up to date."""
+
+    async def run() -> list[str]:
+        address = url or LedgerSettings().url.get_secret_value()
+        logins = ledger_logins(workers) if workers else {}
+        done = await apply_migrations(address)
+        await let_log_in(address, logins)
+        return done
+
     with explained():
-        applied = asyncio.run(apply_migrations(url or LedgerSettings().url.get_secret_value()))
+        applied = asyncio.run(run())
     console = Console()
     for name in applied:
         console.print(f"đã áp dụng / applied {name}")

@@ -26,6 +26,7 @@ from lienthong.recovery.findings import TEXTS
 from lienthong.recovery.reconcile import Reconciler
 from lienthong.settings import BrokerSettings, LedgerSettings, PayloadSettings
 from lienthong.telemetry.logs import configure_logging
+from lienthong.topology.rights import OPERATOR_USER
 from lienthong_cli.endings import REFUSED, explained
 
 if TYPE_CHECKING:
@@ -150,10 +151,9 @@ async def _reconcile(
     broker, address = BrokerSettings(), LedgerSettings().url.get_secret_value()
     async with AsyncExitStack() as closing:
         bus = Bus(broker.url.get_secret_value(), name="lienthong reconcile", heartbeat_seconds=broker.heartbeat_seconds)
-        if bus.user is None:
-            raise MisconfiguredError(
-                "LIENTHONG_BROKER_URL must name the user of the certificate: amqps://user@host/..."
-            )
+        if bus.user != OPERATOR_USER:
+            # What anybody else publishes the workers do not believe the origin of.
+            raise MisconfiguredError(f"LIENTHONG_BROKER_URL phải mang tên / has to name the user {OPERATOR_USER}")
         await closing.enter_async_context(bus)
         ledger = await Ledger.connect(address, role=OPERATOR)
         closing.push_async_callback(ledger.close)

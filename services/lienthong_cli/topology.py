@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 import lienthong
+from lienthong.access.addresses import broker_logins
 from lienthong.access.broker import Place, place_of
 from lienthong.access.drift import Difference, Wanted, differences, find
 from lienthong.access.mend import mend
 from lienthong.bus.admin import BrokerAdmin
+from lienthong.errors import MisconfiguredError
 from lienthong.settings import AccessSettings, BrokerSettings
 from lienthong.topology.asyncapi import asyncapi
 from lienthong.topology.plan import exchange_plan
+from lienthong.topology.rights import OPERATOR_USER
 from lienthong_cli.access import Operator, opened_ledger, operator_name
 from lienthong_cli.endings import REFUSED, explained
 
@@ -24,15 +29,27 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Cấu hình hàng đợi trên RabbitMQ / the exchanges and queues on RabbitMQ.", no_args_is_help=True)
 
+Workers = Annotated[
+    Path | None,
+    typer.Option(
+        "--workers",
+        metavar="DIR",
+        exists=True,
+        file_okay=False,
+        help="Thư mục có tệp <tên>-broker-url của từng tiến trình, khi dùng mật khẩu / folder with a file "
+        "<name>-broker-url for each worker, where passwords are used.",
+    ),
+]
+
 
 @app.command("plan")
-def show_drift() -> None:
+def show_drift(workers: Workers = None) -> None:
     """So trục với sổ cái, không sửa gì / show where the broker differs from plan and ledger, changing nothing.
 
     Exit status: 0 when it does not, 1 when it does.
     """
     with explained():
-        drift = asyncio.run(_drift(BrokerSettings()))
+        drift = asyncio.run(_drift(BrokerSettings(), workers))
     if drift is None:
         typer.echo("chưa có virtual host / the virtual host is missing")
         raise typer.Exit(REFUSED)
@@ -44,15 +61,16 @@ def show_drift() -> None:
 
 
 @app.command("apply")
-def apply_plan(operator: Operator = "") -> None:
+def apply_plan(workers: Workers = None, operator: Operator = "") -> None:
     """Sửa những gì khác mà không mất gì, không xoá hàng đợi / mend what differs, losing nothing, deleting no queue.
 
-    LIENTHONG_BROKER_URL names the virtual host and the workers' user, LIENTHONG_BROKER_MANAGEMENT_URL an
-    administrator, LIENTHONG_LEDGER_URL the ledger, whose directory says which agencies there are. Exit status: 1 when
-    something was left alone.
+    LIENTHONG_BROKER_URL names the virtual host and the user lienthong-operator, LIENTHONG_BROKER_MANAGEMENT_URL an
+    administrator, LIENTHONG_LEDGER_URL the ledger, whose directory says which agencies there are. The workers' users
+    are made too: with certificates where the operator has one, else with the passwords in --workers. Exit status: 1
+    when something was left alone.
     """
     with explained():
-        vhost, created, mended, left = asyncio.run(_apply(BrokerSettings(), by=operator or operator_name()))
+        vhost, created, mended, left = asyncio.run(_apply(BrokerSettings(), workers, by=operator or operator_name()))
     for difference in mended:
         _say(difference, "đã sửa / mended: ")
     for difference in left:
@@ -83,21 +101,23 @@ def show() -> None:
     console.print(queues)
 
 
-async def _drift(settings: BrokerSettings) -> list[Difference] | None:
+async def _drift(settings: BrokerSettings, workers: Path | None) -> list[Difference] | None:
     """Return what differs; None when there is not even the virtual host."""
-    place = place_of(settings.url.get_secret_value())
+    place = _place(settings)
     async with BrokerAdmin(settings.management_url.get_secret_value()) as admin:
         if not await admin.has_vhost(place.vhost):
             return None
-        return differences(await _wanted(admin, place), await find(admin, place.vhost))
+        return differences(await _wanted(admin, place, workers), await find(admin, place.vhost))
 
 
-async def _apply(settings: BrokerSettings, *, by: str) -> tuple[str, bool, list[Difference], list[Difference]]:
+async def _apply(
+    settings: BrokerSettings, workers: Path | None, *, by: str
+) -> tuple[str, bool, list[Difference], list[Difference]]:
     """Return the virtual host's name, whether it is new, what was mended, and what was not."""
     urls = settings.url.get_secret_value()
-    place = place_of(urls)
+    place = _place(settings)
     async with BrokerAdmin(settings.management_url.get_secret_value()) as admin:
-        wanted = await _wanted(admin, place)
+        wanted = await _wanted(admin, place, workers)
         created = await admin.create_vhost(place.vhost)
         found = differences(wanted, await find(admin, place.vhost))
         mended = await mend(found, wanted, admin=admin, urls=urls, place=place)
@@ -107,10 +127,17 @@ async def _apply(settings: BrokerSettings, *, by: str) -> tuple[str, bool, list[
     return place.vhost, created, mended, [one for one in found if one not in mended]
 
 
-async def _wanted(admin: BrokerAdmin, place: Place) -> Wanted:
+def _place(settings: BrokerSettings) -> Place:
+    place = place_of(settings.url.get_secret_value())
+    if place.user != OPERATOR_USER:
+        raise MisconfiguredError(f"LIENTHONG_BROKER_URL phải mang tên / has to name the user {OPERATOR_USER}")
+    return place
+
+
+async def _wanted(admin: BrokerAdmin, place: Place, workers: Path | None) -> Wanted:
     async with opened_ledger() as ledger, ledger.access() as unit:
         participants = await unit.participants()
-    return Wanted(participants, place.user, admin.user, AccessSettings())
+    return Wanted(participants, broker_logins(place, workers), admin.user, AccessSettings())
 
 
 def _say(difference: Difference, before: str = "") -> None:

@@ -79,7 +79,7 @@ async def _running(
                 members=members,
                 credentials=Credentials.issue(folder / "authority", members),
             )
-            settings = exchange.environment | dict(environment)
+            settings = {step: own | dict(environment) for step, own in exchange.environments.items()}
             async with Supervisor(settings, logs=folder / "logs", scratch=folder / "scratch") as workers:
                 yield Running(exchange, workers, name, admin_url)
         finally:

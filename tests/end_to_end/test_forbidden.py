@@ -35,7 +35,6 @@ from lienthong.bus.connection import Bus
 from lienthong.bus.errors import PublishForbidden
 from lienthong.bus.messages import Outgoing
 from lienthong.edxml import Document, Organization, ResponseFor, Status, encode
-from lienthong.simulation.exchange import EXCHANGE_USER
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.testing.databases import create_database, drop_database
 from lienthong.testing.secure_broker import SecureBroker, running_secure_broker
@@ -54,6 +53,7 @@ from lienthong.topology.names import (
     status_queue,
     work_queue,
 )
+from lienthong.topology.rights import OPERATOR_USER, worker_user
 from lienthong.trust import Credential, DevelopmentAuthority
 from lienthong.trust.development_connections import ConnectionAuthority
 
@@ -380,7 +380,7 @@ async def test_nothing_forbidden_works_and_all_of_it_is_seen(
     """Each attempt is refused by the broker or a worker, leaves a trace where operators look, and changes nothing."""
     database = f"test_{uuid.uuid4().hex}"
     environment = {
-        "LIENTHONG_BROKER_URL": secure_broker.url(EXCHANGE_USER, VHOST),
+        "LIENTHONG_BROKER_URL": secure_broker.url(OPERATOR_USER, VHOST),
         "LIENTHONG_BROKER_MANAGEMENT_URL": secure_broker.management_url,
         "LIENTHONG_LEDGER_URL": await create_database(servers.ledger_url, database),
         "LIENTHONG_PAYLOAD_FOLDER": str(tmp_path / "payload"),
@@ -388,8 +388,9 @@ async def test_nothing_forbidden_works_and_all_of_it_is_seen(
         "LIENTHONG_ACCESS_CONNECTIONS": str(CONNECTIONS),
     }
     try:
-        await found(environment)
-        workers = Supervisor(environment, logs=tmp_path / "logs", scratch=tmp_path / "scratch")
+        environments = of_workers(environment, secure_broker, tmp_path)
+        await found(environment, tmp_path)
+        workers = Supervisor(environments, logs=tmp_path / "logs", scratch=tmp_path / "scratch")
         async with workers:
             exchange = Exchange(secure_broker, environment, tmp_path / "logs", workers)
             waiting = await one_waiting(exchange)
@@ -409,14 +410,30 @@ async def test_nothing_forbidden_works_and_all_of_it_is_seen(
         await drop_database(servers.ledger_url, database)
 
 
-async def found(environment: dict[str, str]) -> None:
+def of_workers(environment: dict[str, str], broker: SecureBroker, folder: Path) -> dict[Step, dict[str, str]]:
+    """Return the settings of each worker, the address of the ledger in a file."""
+    found = {}
+    for step in Step:
+        file = folder / f"{step}-ledger-url"
+        file.touch(mode=0o600)
+        role = worker_user(step).replace("-", "_")
+        file.write_text(str(URL(environment["LIENTHONG_LEDGER_URL"]).with_user(role).with_password("secret")))
+        shared = {name: value for name, value in environment.items() if not name.endswith("_URL")}
+        found[step] = shared | {
+            "LIENTHONG_BROKER_URL": broker.url(worker_user(step), VHOST),
+            "LIENTHONG_LEDGER_URL_FILE": str(file),
+        }
+    return found
+
+
+async def found(environment: dict[str, str], workers: Path) -> None:
     """Make an exchange with the operator's commands."""
 
     async def done(*words: str) -> None:
         ended = await asyncio.to_thread(lienthong, environment, *words)
         assert ended.returncode == 0, ended.stdout + ended.stderr
 
-    await done("ledger", "migrate")
+    await done("ledger", "migrate", "--workers", str(workers))
     await done("topology", "apply")
     everybody = (ME, OTHER, SUSPENDED, LATER_SUSPENDED)
     await asyncio.gather(*(done("agency", "add", code, f"--name=UBND {code}") for code in everybody))
@@ -425,7 +442,7 @@ async def found(environment: dict[str, str]) -> None:
 
 async def one_waiting(exchange: Exchange, *, publish: bool = True) -> bytes | None:
     """Return the body of the first message in the other's queue, which stays there; put one there if told so."""
-    async with Bus(exchange.url(EXCHANGE_USER), name="test") as bus:
+    async with Bus(exchange.url(OPERATOR_USER), name="test") as bus:
         if publish:
             assert await bus.publish_many([Outgoing(DELIVERY, OTHER, "waiting", b"for the other only")]) == [None]
     connection = await aiormq.connect(exchange.url(OTHER))

@@ -100,7 +100,7 @@ async def test_what_was_confirmed_before_a_backup_is_delivered_after_the_loss(
                 assert all(one["repaired"] for one in found), found
                 # The backup is from the middle: there is something to take up again.
                 assert {"input-lost", "delivery-lost"} & {one["kind"] for one in found}
-                supervisor = Supervisor(again.environment, logs=tmp_path / "logs", scratch=tmp_path / "scratch")
+                supervisor = Supervisor(again.environments, logs=tmp_path / "logs", scratch=tmp_path / "scratch")
                 with Papers(TRAFFIC, again.credentials) as papers:
                     async with supervisor, Fleet(again, papers, MEMBERS) as fleet, asyncio.timeout(SECONDS):
                         while await _on_the_way(ledger, mine):  # noqa: ASYNC110 - another connection's rows

@@ -48,7 +48,7 @@ async def test_one_document_submitted_at_once_is_answered_alike_and_delivered_on
         last = sign_message(encode(replace(document, document_id="last")), signer, signing_time=datetime.now(UTC))
         # Replicas, so that the copies are handled at once, too.
         await open_.enter_async_context(
-            Supervisor(exchange.environment, logs=tmp_path / "logs", scratch=tmp_path / "scratch")
+            Supervisor(exchange.environments, logs=tmp_path / "logs", scratch=tmp_path / "scratch")
         )
         url = exchange.agency_url(SENDER)
         clients = [await open_.enter_async_context(AgencyClient(url, signer=None)) for _ in range(CONNECTIONS)]

@@ -19,12 +19,12 @@ from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Document, Organization, OtherInfo, ResponseFor, Status, encode
 from lienthong.signature import sign_message
 from lienthong.signature.pdf_signing import sign_pdf
-from lienthong.simulation.exchange import EXCHANGE_USER
 from lienthong.simulation.letter import render
 from lienthong.simulation.papers import Papers
 from lienthong.simulation.traffic import Traffic, plan_letter
 from lienthong.simulation.units import Member, Role, Unit
-from lienthong.topology.names import QUARANTINE, SUBMISSION, SubmissionKey
+from lienthong.topology.names import QUARANTINE, SUBMISSION, Step, SubmissionKey
+from lienthong.topology.rights import worker_user
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -408,7 +408,7 @@ async def test_a_message_without_user_id_is_quarantined(pair: Pair) -> None:
         await operator.ack_through(quarantined.queue, quarantined.tag)
     assert quarantined.body == body
     assert quarantined.headers["reason"]
-    assert quarantined.user_id in (None, EXCHANGE_USER)
+    assert quarantined.user_id in (None, worker_user(Step.INGEST))
     await pair.still_works()
 
 

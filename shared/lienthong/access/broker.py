@@ -1,12 +1,13 @@
-"""What the broker grants an agency: given, taken away at once, and read back."""
+"""What the broker grants agencies and our own users: given, taken away at once, and read back."""
 
 from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
+from lienthong.bus.link import addresses_of
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.topology.plan import agency_permissions, agency_topic_permissions
 
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
 
     from lienthong.bus.admin import BrokerAdmin, UserLimit
     from lienthong.settings import AccessSettings
+    from lienthong.topology.rights import Rights
 
-__all__ = ["Place", "close_connections", "let_in", "limits", "place_of", "shut_out"]
+__all__ = ["Place", "close_connections", "grant", "let_in", "limits", "place_of", "shut_out"]
 
 CLOSE_SECONDS = 15.0
 LOOK_SECONDS = 0.1
@@ -41,14 +43,13 @@ def place_of(urls: str) -> Place:
     """Return what all addresses of ``LIENTHONG_BROKER_URL`` have in common.
 
     Raises:
-        MisconfiguredError: they differ in it.
+        MisconfiguredError: they differ in it, or one is no AMQP address.
     """
     found = set()
-    for text in filter(None, map(str.strip, urls.split(","))):
-        url = urlsplit(text)
-        external = "auth=external" in url.query.lower()
-        user, password = unquote(url.username or "guest"), unquote(url.password or "guest")
-        found.add(Place(unquote(url.path.removeprefix("/")) or "/", user, None if external else password))
+    for url in addresses_of(urls):
+        external = url.query.get("auth", "").lower() == "external"
+        vhost = unquote(url.raw_path.removeprefix("/")) or "/"
+        found.add(Place(vhost, url.user or "guest", None if external else url.password or "guest"))
     if len(found) != 1:
         raise MisconfiguredError("LIENTHONG_BROKER_URL: all addresses need the same virtual host and user")
     return found.pop()
@@ -65,6 +66,13 @@ async def let_in(admin: BrokerAdmin, vhost: str, agency: str, settings: AccessSe
     await admin.set_user_limits(agency, limits(settings))
     # Last, because this opens the door.
     await admin.set_permissions(vhost, agency, agency_permissions(agency))
+
+
+async def grant(admin: BrokerAdmin, vhost: str, user: str, rights: Rights) -> None:
+    """Give one of our own users, which must be there, exactly its rights."""
+    await admin.set_topic_permissions(vhost, user, rights.topics)
+    # Last, because this opens the door.
+    await admin.set_permissions(vhost, user, rights.permissions)
 
 
 async def shut_out(admin: BrokerAdmin, vhost: str, agency: str) -> None:

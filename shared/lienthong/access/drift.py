@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from lienthong.access.broker import limits
+from lienthong.bus.admin import has_password
 from lienthong.topology.plan import (
     Binding,
     Plan,
@@ -19,6 +20,7 @@ from lienthong.topology.plan import (
     agency_topic_permissions,
     exchange_plan,
 )
+from lienthong.topology.rights import OWN_USERS, Rights, own_rights
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,13 +74,14 @@ class Wanted:
 
     Attributes:
         participants: the directory, by canonical code.
-        workers: the user of the broker that the workers log in as; whoever was given less on purpose keeps less.
+        logins: the passwords of the exchange's own users, None for one that logs in by certificate only; of one that is
+            not among them the password is not known here, and left as it is.
         administrator: the user of the management API.
         settings: how agencies get in.
     """
 
     participants: Mapping[str, Participant]
-    workers: str
+    logins: Mapping[str, str | None]
     administrator: str
     settings: AccessSettings
 
@@ -134,7 +137,7 @@ async def find(admin: BrokerAdmin, vhost: str) -> Found:
 def differences(wanted: Wanted, found: Found) -> list[Difference]:
     """Return everything in which the broker differs, in the order in which it is mended; pure."""
     return [
-        *_workers(wanted, found),
+        *(difference for user in OWN_USERS for difference in _own_user(user, wanted, found)),
         *_exchanges(wanted, found),
         *_queues(wanted, found),
         *_bindings(wanted, found),
@@ -143,11 +146,33 @@ def differences(wanted: Wanted, found: Found) -> list[Difference]:
     ]
 
 
-def _workers(wanted: Wanted, found: Found) -> Iterator[Difference]:
-    if wanted.workers not in found.users:
-        yield Difference("missing", "user", wanted.workers, user=wanted.workers)
-    if wanted.workers not in found.permissions:
-        yield Difference("missing", "permissions", wanted.workers, user=wanted.workers)
+def _own_user(name: str, wanted: Wanted, found: Found) -> Iterator[Difference]:
+    user = found.users.get(name)
+    if user is None:
+        mendable = name in wanted.logins
+        remedy = "" if mendable else _by_hand("lienthong topology apply --workers DIR")
+        yield Difference("missing", "user", name, user=name if mendable else None, remedy=remedy)
+        if not mendable:
+            return
+    else:
+        if name in wanted.logins and not has_password(user, wanted.logins[name]):
+            planned = "certificate only" if wanted.logins[name] is None else "that of its address"
+            yield Difference("wrong", "password", name, f"planned: {planned}", user=name)
+        if user.tags:
+            yield Difference("wrong", "tags", name, f"{', '.join(user.tags)}; planned: none", user=name)
+    yield from _granted(name, own_rights()[name], found)
+
+
+def _granted(name: str, rights: Rights, found: Found) -> Iterator[Difference]:
+    granted = found.permissions.get(name)
+    if granted is None:
+        yield Difference("missing", "permissions", name, user=name)
+    elif granted != rights.permissions:
+        yield Difference("wrong", "permissions", name, f"{granted}; planned: {rights.permissions}", user=name)
+    topic = found.topic_permissions.get(name, frozenset())
+    if topic != frozenset(rights.topics):
+        shown = ", ".join(sorted(map(str, topic))) or "none"
+        yield Difference("wrong", "topic", name, f"{shown}; planned: {rights.topics}", user=name)
 
 
 def _exchanges(wanted: Wanted, found: Found) -> Iterator[Difference]:
@@ -231,22 +256,14 @@ def _rights(agency: Participant, settings: AccessSettings, found: Found) -> Iter
         yield Difference("wrong", "password", code, "has one; planned: certificate only", user=code)
     if user.tags:
         yield Difference("wrong", "tags", code, f"{', '.join(user.tags)}; planned: none", user=code)
-    granted, planned = found.permissions.get(code), agency_permissions(code)
-    if granted is None:
-        yield Difference("missing", "permissions", code, user=code)
-    elif granted != planned:
-        yield Difference("wrong", "permissions", code, f"{granted}; planned: {planned}", user=code)
-    topic = found.topic_permissions.get(code, frozenset())
-    if topic != frozenset(agency_topic_permissions()):
-        shown = ", ".join(sorted(map(str, topic))) or "none"
-        yield Difference("wrong", "topic", code, f"{shown}; planned: {agency_topic_permissions()}", user=code)
+    yield from _granted(code, Rights(agency_permissions(code), agency_topic_permissions()), found)
     if (limited := dict(found.limits.get(code, {}))) != dict(limits(settings)):
         yield Difference("wrong", "limits", code, f"{limited}; planned: {dict(limits(settings))}", user=code)
 
 
 def _strangers(wanted: Wanted, found: Found) -> Iterator[Difference]:
     connected = {agency.code for agency in wanted.connected}
-    for name in sorted(found.permissions.keys() - connected - {wanted.workers, wanted.administrator}):
+    for name in sorted(found.permissions.keys() - connected - {*OWN_USERS, wanted.administrator}):
         if agency := wanted.participants.get(name):
             yield Difference("extra", "permissions", name, agency.stage, user=name)
         elif not found.users[name].tags:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lienthong.access.broker import close_connections, let_in, shut_out
-from lienthong.bus.admin import FULL_PERMISSIONS
+from lienthong.access.broker import close_connections, grant, let_in, shut_out
 from lienthong.bus.connection import Bus
 from lienthong.topology.plan import Plan
+from lienthong.topology.rights import OWN_USERS, own_rights
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,8 @@ async def mend(
 ) -> list[Difference]:
     """Mend what has no remedy of its own; returns what was mended.
 
-    No queue, exchange or user is ever deleted. Connections of an agency whose rights were wrong are closed: an open
-    channel keeps what it had.
+    No queue, exchange or user is ever deleted. Connections of a user whose rights were wrong are closed: an open
+    channel keeps what it had. A worker connects again by itself.
 
     Raises:
         MisconfiguredError: a server refuses.
@@ -34,7 +34,8 @@ async def mend(
     mendable = [one for one in found if not one.remedy]
     # Users first: declaring is done by one of them.
     for user in dict.fromkeys(one.user for one in mendable if one.user):
-        await _mend_user(user, [one for one in mendable if one.user == user], wanted, admin, place)
+        mend_user = _mend_own if user in OWN_USERS else _mend_agency
+        await mend_user(user, [one for one in mendable if one.user == user], wanted, admin, place)
     missing = sum((one.declare for one in mendable), start=Plan())
     if missing != Plan():
         async with Bus(urls, name="lienthong topology apply") as bus:
@@ -45,13 +46,21 @@ async def mend(
     return mendable
 
 
-async def _mend_user(user: str, found: Sequence[Difference], wanted: Wanted, admin: BrokerAdmin, place: Place) -> None:
+async def _mend_own(user: str, found: Sequence[Difference], wanted: Wanted, admin: BrokerAdmin, place: Place) -> None:
     things = {one.thing for one in found}
-    if user == place.user:
-        if "user" in things:
-            await admin.put_user(user, place.password)
-        await admin.set_permissions(place.vhost, user, FULL_PERMISSIONS)
-        return
+    if things & {"user", "password"}:
+        await admin.put_user(user, wanted.logins[user])
+    elif "tags" in things:
+        await admin.clear_tags((await admin.users())[user])
+    await grant(admin, place.vhost, user, own_rights()[user])
+    if any(one.kind == "wrong" for one in found):
+        await close_connections(admin, user)
+
+
+async def _mend_agency(
+    user: str, found: Sequence[Difference], wanted: Wanted, admin: BrokerAdmin, place: Place
+) -> None:
+    things = {one.thing for one in found}
     if not wanted.participants[user].connected:
         await shut_out(admin, place.vhost, user)
         return

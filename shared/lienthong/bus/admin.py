@@ -5,9 +5,11 @@ Everything here is for operators' commands and tests; workers and agencies never
 
 from __future__ import annotations
 
+import base64
 import http
 from collections import deque
 from dataclasses import asdict
+from hashlib import sha256, sha512
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
@@ -32,6 +34,7 @@ __all__ = [
     "FoundQueue",
     "FoundUser",
     "UserLimit",
+    "has_password",
 ]
 
 FULL_PERMISSIONS = Permissions(configure=".*", write=".*", read=".*")
@@ -103,6 +106,21 @@ class FoundUser(BaseModel):
         return tuple(filter(None, map(str.strip, value.split(",")))) if isinstance(value, str) else value
 
 
+def has_password(user: FoundUser, password: str | None) -> bool:
+    """Tell whether a user logs in with just this password; None: by certificate only.
+
+    One whose password was hashed in a way of older versions is taken to have another one.
+    """
+    if password is None or not user.password_hash:
+        return not user.password_hash and password is None
+    # The salt is the first four bytes: rabbitmq.com/docs/passwords.
+    kept = base64.b64decode(user.password_hash)
+    digest = {"rabbit_password_hashing_sha256": sha256, "rabbit_password_hashing_sha512": sha512}.get(
+        user.hashing_algorithm
+    )
+    return digest is not None and digest(kept[:4] + password.encode()).digest() == kept[4:]
+
+
 class _Granted(BaseModel):
     user: str
     configure: str
@@ -166,9 +184,17 @@ class BrokerAdmin:
     """
 
     def __init__(self, management_urls: str) -> None:
-        places = [urlsplit(url.strip()) for url in management_urls.split(",")]
-        if any(place.scheme not in {"http", "https"} or not place.hostname for place in places):
-            raise MisconfiguredError("the management URL has to look like http://user:password@host:15672")
+        try:
+            places = [urlsplit(url.strip()) for url in management_urls.split(",")]
+            readable = all(place.scheme in {"http", "https"} and place.hostname and (place.port or True) for place in places)
+        except ValueError:
+            # What it says may quote a part of the password, as may an error in its cause.
+            readable = False
+        if not readable:
+            raise MisconfiguredError(
+                "địa chỉ quản trị RabbitMQ phải có dạng / the management URL has to look like "
+                "http://user:password@host:15672, special characters as %XX"
+            )
         self.user = unquote(places[0].username or "guest")
         self._password = unquote(places[0].password or "guest")
         self._bases = deque(

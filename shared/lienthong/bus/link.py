@@ -47,10 +47,15 @@ _LOGIN_REFUSED = (aiormq.AuthenticationError, aiormq.ProbableAuthenticationError
 
 def addresses_of(urls: str) -> tuple[URL, ...]:
     """Return the addresses in a comma-separated list; raises `MisconfiguredError` when one is no AMQP address."""
-    addresses = tuple(URL(text.strip()) for text in urls.split(",") if text.strip())
+    try:
+        addresses = tuple(URL(text.strip()) for text in urls.split(",") if text.strip())
+    except ValueError:
+        # What it says may quote a part of the password, as may an error in its cause.
+        addresses = ()
     if not addresses or any(url.scheme not in {"amqp", "amqps"} or not url.host for url in addresses):
         raise MisconfiguredError(
-            "địa chỉ RabbitMQ phải có dạng / the broker's address must look like amqp://user:password@host:5672/vhost"
+            "địa chỉ RabbitMQ phải có dạng / the broker's address must look like "
+            "amqp://user:password@host:5672/vhost, special characters as %XX"
         )
     return addresses
 

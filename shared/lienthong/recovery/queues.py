@@ -18,6 +18,7 @@ from lienthong.topology.names import (
     work_queue,
 )
 from lienthong.topology.plan import exchange_plan
+from lienthong.topology.rights import OWN_USERS
 from lienthong.worker.ladder import LadderHeader
 
 if TYPE_CHECKING:
@@ -44,12 +45,13 @@ def dead_queues() -> list[str]:
 
 
 async def origins(bus: Bus, user: str, queues: Iterable[str]) -> set[Origin]:
-    """Return the origins of everything that stands in queues; see `lienthong.worker.ladder` for who is believed."""
+    """Return the origins of everything that stands in queues; our workers and `user` are believed about them."""
     found: set[Origin] = set()
+    believed = {user, *OWN_USERS}
     for queue in queues:
         for standing in await bus.look(queue) or ():
             origin = standing.user_id or "", standing.message_id or ""
-            if standing.user_id == user and LadderHeader.USER in standing.headers:
+            if standing.user_id in believed and LadderHeader.USER in standing.headers:
                 written = standing.headers.get(LadderHeader.USER), standing.headers.get(LadderHeader.MESSAGE_ID)
                 origin = str(written[0] or ""), str(written[1] or "")
             found.add(origin)

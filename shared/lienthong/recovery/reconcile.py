@@ -73,8 +73,8 @@ class Reconciler:
     """Compares and mends, as an operator.
 
     Args:
-        bus: the broker, as the user of the workers.
-        user: that user; what it says of a message's origin is believed.
+        bus: the broker, as the operator's user.
+        user: that user; what it and the workers say of a message's origin is believed.
         ledger: the ledger, in the operator's role.
         ledger_url: its address, to list the payloads it names.
         store: the payload store.

@@ -122,7 +122,7 @@ async def hold_drill(
         )
         for_agencies = replace(exchange, broker_url=proxies[Wire.AGENCIES_BROKER].url)
         supervisor = await running.enter_async_context(
-            Supervisor(for_workers.environment, logs=folder / "logs", scratch=folder / "scratch")
+            Supervisor(for_workers.environments, logs=folder / "logs", scratch=folder / "scratch")
         )
         state = running.enter_context(_fresh(folder / "state"))
         fleet = await running.enter_async_context(Fleet(for_agencies, papers, papers.traffic.members, state=state))

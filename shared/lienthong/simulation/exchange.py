@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
+from lienthong.access.broker import grant
+from lienthong.bus.admin import BrokerAdmin
 from lienthong.bus.connection import Bus
 from lienthong.bus.link import addresses_of
 from lienthong.ledger.ledger import Ledger
+from lienthong.ledger.logins import let_log_in
 from lienthong.ledger.migrations import migrate
 from lienthong.ledger.rows import AgencyRow
+from lienthong.topology.names import Step
 from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan
+from lienthong.topology.rights import OPERATOR_USER, OWN_USERS, own_rights, worker_user
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,10 +28,8 @@ if TYPE_CHECKING:
     from lienthong.simulation.credentials import Credentials
     from lienthong.simulation.units import Member
 
-__all__ = ["EXCHANGE_USER", "Exchange", "found_exchange"]
+__all__ = ["Exchange", "found_exchange"]
 
-EXCHANGE_USER = "lienthong-exchange"
-"""The broker user of the workers."""
 REQUESTS_AT_ONCE = 8
 
 
@@ -35,11 +38,12 @@ class Exchange:
     """Where an exchange is, for its workers and for its agencies.
 
     Attributes:
-        broker_url: AMQP URL of the virtual host, for the workers; several, comma-separated, of a cluster.
-        ledger_url: PostgreSQL URL of the ledger.
+        broker_url: AMQP URL of the virtual host, for the operator; several, comma-separated, of a cluster.
+        ledger_url: PostgreSQL URL of the ledger, for its owner; its host may be several.
         payload_folder: the payload store.
         passwords: of the connected agencies, by code.
         credentials: what the workers believe and demand of signatures, and the keys of the connected agencies.
+        own_passwords: of the exchange's own users, on the broker and in the ledger, by the name on the broker.
     """
 
     broker_url: str
@@ -47,13 +51,29 @@ class Exchange:
     payload_folder: Path
     passwords: Mapping[str, str]
     credentials: Credentials
+    own_passwords: Mapping[str, str] = field(repr=False)
 
     @property
     def environment(self) -> dict[str, str]:
-        """The workers' settings."""
+        """The settings of an operator's commands."""
+        return self._settings(self.broker_url, self.ledger_url)
+
+    @property
+    def environments(self) -> dict[Step, dict[str, str]]:
+        """The settings of each worker, with its own secrets only."""
+        return {step: self._settings(*self.worker_urls(step)) for step in Step}
+
+    def worker_urls(self, step: Step) -> tuple[str, str]:
+        """Return the AMQP and the PostgreSQL URL of a worker."""
+        user = worker_user(step)
+        password = self.own_passwords[user]
+        broker = ",".join(_for_user(self.broker_url, user, password))
+        return broker, _for_role(self.ledger_url, user.replace("-", "_"), password)
+
+    def _settings(self, broker_url: str, ledger_url: str) -> dict[str, str]:
         return {
-            "LIENTHONG_BROKER_URL": self.broker_url,
-            "LIENTHONG_LEDGER_URL": self.ledger_url,
+            "LIENTHONG_BROKER_URL": broker_url,
+            "LIENTHONG_LEDGER_URL": ledger_url,
             "LIENTHONG_PAYLOAD_FOLDER": str(self.payload_folder),
             "LIENTHONG_TRUST_FOLDER": str(self.credentials.trust_folder),
             # The authority writes its lists there itself.
@@ -93,23 +113,31 @@ async def found_exchange(
     """
     connected = [member.unit.code for member in members if member.role.connected]
     passwords = {code: secrets.token_urlsafe(18) for code in connected}
-    worker_password = secrets.token_urlsafe(18)
+    own_passwords = {user: secrets.token_urlsafe(18) for user in OWN_USERS}
     vhost = addresses_of(broker_url)[0].path.removeprefix("/")
     await migrate(ledger_url)
+    await let_log_in(ledger_url, {user.replace("-", "_"): password for user, password in own_passwords.items()})
     await _register(ledger_url, members)
     async with BrokerAdmin(management_url) as admin:
         await admin.create_vhost(vhost)
-        await admin.put_user(EXCHANGE_USER, worker_password)
-        await admin.set_permissions(vhost, EXCHANGE_USER, FULL_PERMISSIONS)
+        for user, rights in own_rights().items():
+            await admin.put_user(user, own_passwords[user])
+            await grant(admin, vhost, user, rights)
         async with Bus(broker_url, name="found the exchange") as bus:
             await bus.declare(sum(map(agency_plan, connected), start=exchange_plan()))
         await _let_in(admin, vhost, passwords)
-    workers_url = ",".join(_for_user(broker_url, EXCHANGE_USER, worker_password))
-    return Exchange(workers_url, ledger_url, payload_folder, passwords, credentials)
+    operator_url = ",".join(_for_user(broker_url, OPERATOR_USER, own_passwords[OPERATOR_USER]))
+    return Exchange(operator_url, ledger_url, payload_folder, passwords, credentials, own_passwords)
 
 
 def _for_user(urls: str, user: str, password: str) -> list[str]:
     return [str(url.with_user(user).with_password(password)) for url in addresses_of(urls)]
+
+
+def _for_role(url: str, role: str, password: str) -> str:
+    place = urlsplit(url)
+    hosts = place.netloc.rpartition("@")[2]
+    return urlunsplit(place._replace(netloc=f"{role}:{quote(password, safe='')}@{hosts}"))
 
 
 async def _register(ledger_url: str, members: Sequence[Member]) -> None:

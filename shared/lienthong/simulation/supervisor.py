@@ -43,7 +43,8 @@ class Supervisor:
     """Runs one process of each worker; an async context manager.
 
     Args:
-        environment: the workers' settings; added to this process' environment.
+        environments: each worker's settings, the only ones of ours it gets; what else this process has in its
+            environment goes with them.
         logs: folder of their logs, one file each.
         scratch: a folder that may be removed when this process is killed.
         on_death: told the step of a worker that died, before it is started again.
@@ -51,13 +52,15 @@ class Supervisor:
 
     def __init__(
         self,
-        environment: Mapping[str, str],
+        environments: Mapping[Step, Mapping[str, str]],
         *,
         logs: Path,
         scratch: Path,
         on_death: Callable[[Step], None] | None = None,
     ) -> None:
-        self._environment = {**os.environ, **environment}
+        # Nor does a worker get what was meant for somebody else, such as the password of a server's administrator.
+        self._inherited = {name: value for name, value in os.environ.items() if not name.startswith("LIENTHONG_")}
+        self._environments = environments
         self._logs = logs
         self._family = Family(scratch, stop_signal=signal.SIGTERM)
         self._on_death = on_death
@@ -128,7 +131,11 @@ class Supervisor:
         return self._family.start(
             [sys.executable, "-m", f"lienthong_{step.replace('-', '_')}"],
             log=self._log(step),
-            environment=self._environment | {"LIENTHONG_SERVICE_HEALTH_PORT": str(port)},
+            environment={
+                **self._inherited,
+                **self._environments[step],
+                "LIENTHONG_SERVICE_HEALTH_PORT": str(port),
+            },
         )
 
     async def _watch(self, worker: _Worker) -> None:

@@ -71,7 +71,7 @@ class Exchange:
     """A durable exchange."""
 
     name: str
-    type: Literal["direct", "topic", "fanout"]
+    type: Literal["direct", "topic"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +134,11 @@ def exchange_plan() -> Plan:
         Exchange(SUBMISSION, "direct"),
         Exchange(STATUS, "topic"),
         Exchange(DELIVERY, "direct"),
-        Exchange(WORK, "direct"),
-        Exchange(DEAD, "direct"),
+        # Of topics, though no key has a wildcard: RabbitMQ limits a user's routing keys on no other kind.
+        Exchange(WORK, "topic"),
+        Exchange(DEAD, "topic"),
         Exchange(QUARANTINE, "direct"),
-        *(Exchange(retry_exchange(seconds), "fanout") for seconds in RETRY_SECONDS),
+        *(Exchange(retry_exchange(seconds), "topic") for seconds in RETRY_SECONDS),
     )
     queues = [Queue(QUARANTINE, _kept()), Queue(AGENCY_DEAD_QUEUE, _kept())]
     bindings = [
@@ -156,7 +157,7 @@ def exchange_plan() -> Plan:
             bindings.append(Binding(DEAD, returned_queue(step), returned_key(step, lane)))
     for seconds in RETRY_SECONDS:
         queues.append(Queue(retry_exchange(seconds), _rung_arguments(seconds)))
-        bindings.append(Binding(retry_exchange(seconds), retry_exchange(seconds), ""))
+        bindings.append(Binding(retry_exchange(seconds), retry_exchange(seconds), "#"))
     return Plan(exchanges, tuple(queues), tuple(bindings))
 
 
@@ -180,10 +181,10 @@ def agency_permissions(agency: str) -> Permissions:
 
 
 def agency_topic_permissions() -> tuple[TopicPermissions, ...]:
-    """Return what an agency may do on each topic exchange: nothing.
+    """Return what an agency may do on exchange ``status``: nothing.
 
-    `agency_permissions` bars it from exchange ``status`` anyway. RabbitMQ allows every key where there is no entry, so
-    this one is there for the day on which somebody widens the other.
+    `agency_permissions` bars it from there anyway, as from every exchange but one. RabbitMQ allows every key where
+    there is no entry, so this one is there for the day on which somebody widens the other.
     """
     return (TopicPermissions(STATUS, write="^$", read="^$"),)
 

@@ -52,7 +52,7 @@ class DeadLetters:
     """Works on the dead letters of an exchange; its topology has to be declared.
 
     Args:
-        bus: the broker, as the user of the workers: only what they published themselves do they believe the origin of.
+        bus: the broker, as the operator's user: of what others publish the workers believe no origin.
         user: that user.
         ledger: the ledger, in the operator's role.
         store: where bodies are kept.
@@ -159,7 +159,8 @@ def dead_letter_row(message: Incoming, user: str) -> DeadLetterRow:
 
     Args:
         message: as it came.
-        user: our own user on the broker, whose word alone is taken for where a message came from.
+        user: our own user on the broker, whose word is taken for where a message came from, beside that of the worker
+            whose dead letter it is.
     """
     deaths = _deaths(message.headers.get("x-death"))
     step = _STEPS.get(message.queue)

@@ -3,7 +3,7 @@
 Each rung is a queue with one constant time to live, from which the message expires back into the lane it came from.
 The broker lets nobody publish in another's name, so a message on the ladder carries our own ``user_id``, and its
 sender's in a header. An agency can write any header it likes, but not our ``user_id``: only where the broker vouches
-that we published the message ourselves is what the headers say of its origin believed.
+that this step's worker, or the operator, published the message is what the headers say of its origin believed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from lienthong.topology.names import (
     work_key,
     work_queue,
 )
+from lienthong.topology.rights import believed_about_origin
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -86,7 +87,7 @@ class Ladder:
         """Return a message as its sender published it; tag, queue and body stay."""
         headers = message.headers
         attempts = headers.get(Header.ATTEMPT)
-        if message.user_id != self.user or not isinstance(attempts, int):
+        if message.user_id not in {self.user, *believed_about_origin(self.step)} or not isinstance(attempts, int):
             return Input(message, 0)
         key, user = headers.get(LadderHeader.KEY), headers.get(LadderHeader.USER)
         message_id = headers.get(LadderHeader.MESSAGE_ID, message.message_id)

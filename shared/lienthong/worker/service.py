@@ -28,7 +28,6 @@ from lienthong.ledger.ledger import Ledger
 from lienthong.settings import BrokerSettings, LedgerSettings, ServiceSettings
 from lienthong.telemetry.events import Event
 from lienthong.telemetry.logs import configure_logging
-from lienthong.topology.plan import exchange_plan
 from lienthong.worker.health import HealthServer
 from lienthong.worker.ladder import reason
 from lienthong.worker.runner import Pulse, Runner
@@ -59,7 +58,7 @@ class Connections:
     """What a handler can be built with.
 
     Attributes:
-        bus: the broker, connected, with the exchange's own queues declared.
+        bus: the broker, connected; what a step needs there, `lienthong topology apply` has declared.
         ledger: the database, in the step's role.
         closing: what the handler opens is built from may be entered here, and is closed when the worker ends.
     """
@@ -153,7 +152,7 @@ class _Worker:
             heartbeat_seconds=settings.heartbeat_seconds,
         )
         await attempt.enter_async_context(bus)
-        await bus.declare(exchange_plan())
+        # Its queues are not declared here: whoever may declare one may delete it too. It waits until they are there.
         return bus
 
     async def _open_ledger(self, attempt: AsyncExitStack) -> Ledger:

@@ -15,10 +15,9 @@ from lienthong.access.admission import Admission
 from lienthong.access.broker import Place, place_of
 from lienthong.access.drift import Difference, Wanted, differences, find
 from lienthong.access.mend import mend
-from lienthong.bus.connection import Bus
 from lienthong.ledger.ledger import Ledger
 from lienthong.settings import AccessSettings
-from lienthong.topology.plan import exchange_plan
+from lienthong.topology.rights import OWN_USERS
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,7 +38,7 @@ class Exchange:
 
     @property
     def place(self) -> Place:
-        """The virtual host and the workers' user."""
+        """The virtual host, and who we are there."""
         return place_of(self.url)
 
     def operator(self, **settings: Any) -> Admission:
@@ -70,7 +69,7 @@ class Exchange:
         """Return what shall be on the broker."""
         async with self.ledger.access() as unit:
             participants = await unit.participants()
-        return Wanted(participants, self.place.user, self.admin.user, self.settings)
+        return Wanted(participants, dict.fromkeys(OWN_USERS), self.admin.user, self.settings)
 
     async def drift(self) -> list[Difference]:
         """Return where the broker differs."""
@@ -87,8 +86,7 @@ async def exchange(vhost: str, broker_admin: BrokerAdmin, database: str) -> Asyn
     """Provide an exchange where passwords are allowed; the users made in it are deleted afterwards."""
     ledger = await Ledger.connect(database)
     made = Exchange(vhost, broker_admin, ledger, database, AccessSettings(passwords=True))
-    async with Bus(vhost, name="test") as bus:
-        await bus.declare(exchange_plan())
+    await made.mended()
     yield made
     for user in made.users:
         await broker_admin.delete_user(user)

@@ -9,17 +9,18 @@ import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-import pytest
+import pytest_asyncio
 
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Incoming
 from lienthong.document.messages import NoticeToSend, Refused
 from lienthong.topology.names import Step, work_queue
 from lienthong.topology.plan import exchange_plan
+from lienthong.topology.rights import OPERATOR_USER, worker_user
 from lienthong.worker.ladder import Input, Ladder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
     from pathlib import Path
 
 
@@ -40,11 +41,11 @@ async def lienthong(environment: Mapping[str, str], *arguments: str) -> tuple[in
     return process.returncode, out.decode(), err.decode()
 
 
-@pytest.fixture
-def environment(vhost: str, database: str, tmp_path: Path) -> dict[str, str]:
+@pytest_asyncio.fixture
+async def environment(own_url: Callable[[str], Awaitable[str]], database: str, tmp_path: Path) -> dict[str, str]:
     """Provide the settings of an operator."""
     return {
-        "LIENTHONG_BROKER_URL": vhost,
+        "LIENTHONG_BROKER_URL": await own_url(OPERATOR_USER),
         "LIENTHONG_LEDGER_URL": database,
         "LIENTHONG_PAYLOAD_FOLDER": str(tmp_path),
     }
@@ -67,13 +68,16 @@ def submitted(message_id: str) -> Incoming:
     )
 
 
-async def test_an_operator_looks_replays_and_discards(vhost: str, environment: dict[str, str], tmp_path: Path) -> None:
+async def test_an_operator_looks_replays_and_discards(
+    vhost: str, own_url: Callable[[str], Awaitable[str]], environment: dict[str, str], tmp_path: Path
+) -> None:
     """What died is listed with its reason, goes back to its lane or is answered, and its history says by whom."""
-    async with Bus(vhost, name="test") as bus:
+    ingest = worker_user(Step.INGEST)
+    async with Bus(vhost, name="test") as bus, Bus(await own_url(ingest), name="ingest") as worker:
         await bus.declare(exchange_plan())
-        ladder = Ladder(Step.INGEST, str(bus.user))
+        ladder = Ladder(Step.INGEST, ingest)
         climbs = [ladder.climb(Input(submitted(f"m{number}"), 9), KeyError("surprise")) for number in range(3)]
-        assert await bus.publish_many([climb.output for climb in climbs]) == [None] * 3
+        assert await worker.publish_many([climb.output for climb in climbs]) == [None] * 3
 
         status, out, err = await lienthong(environment, "list", "--json")
         assert (status, err) == (0, "")
@@ -114,11 +118,14 @@ async def test_an_operator_looks_replays_and_discards(vhost: str, environment: d
         assert (told.agency, told.notice.submission_message_id) == ("G22", "m1")
 
 
-async def test_wrong_calls_and_absent_servers_are_one_line(environment: dict[str, str]) -> None:
-    """Neither or both of ids and --all is a wrong call, an unknown id too; without a broker the status is 3."""
+async def test_wrong_calls_and_absent_servers_are_one_line(vhost: str, environment: dict[str, str]) -> None:
+    """Neither or both of ids and --all is a wrong call, an unknown id too; without servers, or as another, it is 3."""
     for wrong in (("replay",), ("replay", "x", "--all"), ("replay", "x", "--step", "ingest"), ("show", "x")):
         status, _, err = await lienthong(environment, *wrong)
         assert (status, len(err.splitlines())) == (2, 1), err
+    status, _, err = await lienthong(environment | {"LIENTHONG_BROKER_URL": vhost}, "list")
+    assert (status, len(err.splitlines())) == (3, 1), err
+    assert OPERATOR_USER in err
     away = environment | {"LIENTHONG_LEDGER_URL": "postgresql://nobody@127.0.0.1:1/ledger"}
     status, _, err = await lienthong(away, "list")
     assert (status, len(err.splitlines())) == (3, 1), err

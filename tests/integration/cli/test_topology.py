@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import uuid
@@ -14,11 +15,18 @@ import aio_pika
 import asyncpg
 
 from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
+from lienthong.bus.connection import Bus
 from lienthong.topology.names import Step, dead_queue
-from lienthong.topology.plan import Permissions, exchange_plan
+from lienthong.topology.plan import exchange_plan
+from lienthong.topology.rights import OPERATOR_USER, OWN_USERS, own_rights, worker_user
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lienthong.testing.servers import Servers
+
+
+SECRET = "secret"
 
 
 def lienthong(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
@@ -33,35 +41,53 @@ def lienthong(*arguments: str, **settings: str) -> subprocess.CompletedProcess[s
 
 
 async def test_apply_makes_everything_and_repeats_harmlessly(
-    servers: Servers, broker_admin: BrokerAdmin, database: str
+    servers: Servers, broker_admin: BrokerAdmin, database: str, tmp_path: Path
 ) -> None:
-    """One command makes virtual host, workers' user and the plan's queues; again, it changes nothing, nor rights."""
-    vhost, user = f"test-{uuid.uuid4().hex}", f"worker-{uuid.uuid4().hex}"
-    place = urlsplit(servers.broker_url)
+    """One command makes virtual host, own users and the plan's queues; again, it mends rights and changes nothing."""
+    vhost = f"test-{uuid.uuid4().hex}"
     settings = {
-        "LIENTHONG_BROKER_URL": f"amqp://{user}:secret@{place.hostname}:{place.port}/{vhost}",
+        "LIENTHONG_BROKER_URL": address(servers, OPERATOR_USER, vhost),
         "LIENTHONG_BROKER_MANAGEMENT_URL": servers.management_url,
         "LIENTHONG_LEDGER_URL": database,
     }
+    for user in OWN_USERS:
+        file = tmp_path / f"{user.removeprefix('lienthong-')}-broker-url"
+        file.touch(mode=0o600)
+        file.write_text(address(servers, user, vhost) + "\n")
+    workers = ("--workers", str(tmp_path))
     try:
         assert lienthong("topology", "plan", **settings).returncode == 1
-        first = lienthong("topology", "apply", **settings)
+        first = lienthong("topology", "apply", *workers, **settings)
         assert first.returncode == 0, first.stderr
         assert f"created: {vhost}" in first.stdout
-        assert await broker_admin.permissions(vhost, user) == FULL_PERMISSIONS
+        granted = await broker_admin.all_permissions(vhost)
+        assert {name: granted[name] for name in OWN_USERS} == {
+            name: rights.permissions for name, rights in own_rights().items()
+        }
         assert await broker_admin.queue_depths(vhost) == {queue.name: 0 for queue in exchange_plan().queues}
-        assert lienthong("topology", "plan", **settings).returncode == 0
-        fewer = Permissions(
-            configure="^(submission|status|delivery|work|dead|quarantine|retry).*", write=".*", read=".*"
-        )
-        await broker_admin.set_permissions(vhost, user, fewer)
-        again = lienthong("topology", "apply", **settings)
-        assert again.returncode == 0, again.stderr
-        assert f"was there: {vhost}" in again.stdout
-        assert await broker_admin.permissions(vhost, user) == fewer
+        assert lienthong("topology", "plan", *workers, **settings).returncode == 0
+        router = worker_user(Step.ROUTER)
+        await broker_admin.set_permissions(vhost, router, FULL_PERMISSIONS)
+        await broker_admin.put_user(router, "another", tags="monitoring")
+        async with Bus(address(servers, router, vhost, "another"), name="test") as bus:
+            again = lienthong("topology", "apply", *workers, **settings)
+            assert again.returncode == 0, again.stderr
+            assert f"was there: {vhost}" in again.stdout
+            mended = re.findall(rf"mended: sai / wrong (\w+) {router} ", again.stdout)
+            assert mended == ["password", "tags", "permissions"]
+            assert await broker_admin.connections_of(router) == []
+            assert not bus.connected
+        assert lienthong("topology", "plan", *workers, **settings).returncode == 0
     finally:
         await broker_admin.delete_vhost(vhost)
-        await broker_admin.delete_user(user)
+        for user in OWN_USERS:
+            await broker_admin.delete_user(user)
+
+
+def address(servers: Servers, user: str, vhost: str, password: str = SECRET) -> str:
+    """Return the address with which one of our own users logs in."""
+    place = urlsplit(servers.broker_url)
+    return f"amqp://{user}:{password}@{place.hostname}:{place.port}/{vhost}"
 
 
 async def test_plan_names_what_differs_and_apply_what_it_left(
@@ -70,12 +96,16 @@ async def test_plan_names_what_differs_and_apply_what_it_left(
     """What differs is a line and status 1; what is mended is noted with who did it; what is left alone has a remedy."""
     vhost = f"test-{uuid.uuid4().hex}"
     settings = {
-        "LIENTHONG_BROKER_URL": f"{servers.broker_url}/{vhost}",
+        "LIENTHONG_BROKER_URL": address(servers, OPERATOR_USER, vhost),
         "LIENTHONG_BROKER_MANAGEMENT_URL": servers.management_url,
         "LIENTHONG_LEDGER_URL": database,
     }
     try:
-        assert lienthong("topology", "apply", **settings).returncode == 0
+        # Of the workers' users it does not know the passwords.
+        first = lienthong("topology", "apply", **settings)
+        assert first.returncode == 1
+        assert first.stdout.count("missing user lienthong-") == len(OWN_USERS)
+        assert first.stdout.count("--workers DIR") == len(Step)
         async with await aio_pika.connect(f"{servers.broker_url}/{vhost}") as connection:
             channel = await connection.channel()
             await channel.queue_delete(dead_queue(Step.ROUTER))
@@ -93,6 +123,7 @@ async def test_plan_names_what_differs_and_apply_what_it_left(
         assert await last_repair(database) == ("lan", True)
     finally:
         await broker_admin.delete_vhost(vhost)
+        await broker_admin.delete_user(OPERATOR_USER)
 
 
 async def last_repair(database: str) -> tuple[str, bool]:

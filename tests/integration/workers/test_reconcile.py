@@ -29,6 +29,7 @@ from lienthong.recovery.reconcile import Reconciler
 from lienthong.signature.policy import Policy
 from lienthong.topology.names import Step, delivery_queue, status_queue, work_queue
 from lienthong.topology.plan import agency_plan, exchange_plan, lanes
+from lienthong.topology.rights import OPERATOR_USER
 from lienthong.worker.dead_letters import DeadLetters
 from lienthong.worker.ladder import Input, Ladder
 from lienthong_ingest.handler import IngestDocument
@@ -38,7 +39,7 @@ from lienthong_signature_verify.handler import VerifySignature
 from lienthong_status_tracker.handler import TrackStatus
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Collection
+    from collections.abc import AsyncIterator, Awaitable, Callable, Collection
     from pathlib import Path
 
     from tests.integration.workers.conftest import ExaminesHere
@@ -360,13 +361,15 @@ async def test_without_its_payload_a_document_waits(exchange: Exchange) -> None:
     assert [one.repaired for one in await exchange.mend()] == [True]
 
 
-async def test_the_command_says_what_is_wrong_and_what_to_do(exchange: Exchange, tmp_path: Path) -> None:
+async def test_the_command_says_what_is_wrong_and_what_to_do(
+    exchange: Exchange, own_url: Callable[[str], Awaitable[str]], tmp_path: Path
+) -> None:
     """Looking ends with 1 and the remedy in both languages, mending with 0; what was in order stays unsaid."""
     await exchange.submit(document())
     await exchange.work(Step.INGEST)
     await exchange.by_hand("purge", work_queue(Step.SIGNATURE_VERIFY))
     settings = {
-        "LIENTHONG_BROKER_URL": exchange.vhost,
+        "LIENTHONG_BROKER_URL": await own_url(OPERATOR_USER),
         "LIENTHONG_LEDGER_URL": exchange.ledger_url,
         "LIENTHONG_PAYLOAD_FOLDER": str(tmp_path),
     }
