@@ -18,6 +18,7 @@ from lienthong.agency.reading import read_edxml
 from lienthong.agency.signing import is_signed
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.errors import Refusal
+from lienthong.secret_files import secret_of
 from lienthong.signature import FileSigner
 from lienthong.signature.pkcs11 import Pkcs11Signer
 from lienthong.signature.signer import load_certificates
@@ -33,6 +34,20 @@ if TYPE_CHECKING:
 __all__ = ["app"]
 
 ItemT = TypeVar("ItemT")
+
+BROKER_VARIABLE = "LIENTHONG_AGENCY_BROKER_URL"
+
+
+def _address(given: str) -> str:
+    """Return the broker's address: given on the command line, in the environment, or in a file."""
+    if given and given != os.environ.get(BROKER_VARIABLE):
+        return given
+    with explained():
+        found = secret_of(BROKER_VARIABLE)
+    if not found:
+        raise typer.BadParameter(f"cần / give --broker, {BROKER_VARIABLE}, {BROKER_VARIABLE}_FILE")
+    return found
+
 
 app = typer.Typer(help="Gửi, nhận văn bản như một cơ quan / send and receive as an agency.", no_args_is_help=True)
 
@@ -50,8 +65,12 @@ Wait = Annotated[
 Broker = Annotated[
     str,
     typer.Option(
-        envvar="LIENTHONG_AGENCY_BROKER_URL",
-        help="Địa chỉ AMQP, tên người dùng là mã cơ quan / AMQP address; its user name is the agency's code.",
+        envvar=BROKER_VARIABLE,
+        callback=_address,
+        show_default=False,
+        help="Địa chỉ AMQP, tên người dùng là mã cơ quan; nên đặt bằng LIENTHONG_AGENCY_BROKER_URL hoặc …_FILE / AMQP "
+        "address, its user name is the agency's code; better LIENTHONG_AGENCY_BROKER_URL or …_FILE, which no process "
+        "list shows.",
     ),
 ]
 State = Annotated[
@@ -98,7 +117,7 @@ SIGNED_ANEW = (
 @app.command()
 def send(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Tệp edXML / edXML files.")],
-    broker: Broker,
+    broker: Broker = "",
     wait: Annotated[
         float,
         typer.Option(min=0, help="Số giây chờ trả lời, 0 là không chờ / seconds to wait for the answer, 0 for none."),
@@ -122,7 +141,7 @@ def send(
 
 @app.command()
 def receive(
-    broker: Broker,
+    broker: Broker = "",
     folder: Annotated[Path | None, typer.Option(help="Thư mục lưu văn bản / folder to keep documents in.")] = None,
     count: Count = 0,
     wait: Wait = 10.0,
@@ -148,9 +167,9 @@ def report(
     document_id: Annotated[
         str, typer.Argument(metavar="DOCUMENT_ID", help="DocumentId của văn bản / the document's DocumentId.")
     ],
-    broker: Broker,
     to: Annotated[str, typer.Option(help="Mã cơ quan gửi văn bản / code of the agency that issued it.")],
     code: Annotated[str, typer.Option(help=f"Mã trạng thái / status code: {', '.join(STATUS_CODES)}.")],
+    broker: Broker = "",
     reason: Annotated[str | None, typer.Option(help="Lý do, diễn giải / reason.")] = None,
     notation: Annotated[str | None, typer.Option(help="Số, ký hiệu văn bản / number and notation.")] = None,
     wait: Annotated[
@@ -177,7 +196,7 @@ def report(
 
 @app.command()
 def watch(
-    broker: Broker,
+    broker: Broker = "",
     count: Count = 0,
     wait: Wait = 0.0,
     state: State = None,
