@@ -33,12 +33,14 @@ class Running:
         supervisor: its workers.
         vhost: the name of its virtual host.
         admin_url: AMQP URL of an administrator in it.
+        logs: the folder of the workers' logs.
     """
 
     exchange: Exchange
     supervisor: Supervisor
     vhost: str
     admin_url: str
+    logs: Path
 
 
 class RunningExchange(Protocol):
@@ -81,7 +83,7 @@ async def _running(
             )
             settings = {step: own | dict(environment) for step, own in exchange.environments.items()}
             async with Supervisor(settings, logs=folder / "logs", scratch=folder / "scratch") as workers:
-                yield Running(exchange, workers, name, admin_url)
+                yield Running(exchange, workers, name, admin_url, folder / "logs")
         finally:
             await admin.delete_vhost(name)
             await drop_database(servers.ledger_url, name)
