@@ -15,12 +15,14 @@ import aiormq
 import pytest
 import pytest_asyncio
 from tests.integration.workers.conftest import document, handle, signed, status, submitted
+from yarl import URL
 
 from lienthong.bus.connection import Bus
 from lienthong.document.ids import derive, document_uuid
 from lienthong.document.messages import Delivered, Lane, NoticeToSend, Receipt, Refused, Verified, decode_notice
 from lienthong.edxml import Document, OtherInfo, Status, encode
 from lienthong.ledger.ledger import Ledger
+from lienthong.ledger.logins import let_log_in
 from lienthong.ledger.reports import Reports
 from lienthong.payload import FolderStore
 from lienthong.recovery.findings import Finding, Kind
@@ -368,9 +370,10 @@ async def test_the_command_says_what_is_wrong_and_what_to_do(
     await exchange.submit(document())
     await exchange.work(Step.INGEST)
     await exchange.by_hand("purge", work_queue(Step.SIGNATURE_VERIFY))
+    await let_log_in(exchange.ledger_url, {"lienthong_operator": "secret"})
     settings = {
         "LIENTHONG_BROKER_URL": await own_url(OPERATOR_USER),
-        "LIENTHONG_LEDGER_URL": exchange.ledger_url,
+        "LIENTHONG_LEDGER_URL": str(URL(exchange.ledger_url).with_user("lienthong_operator").with_password("secret")),
         "LIENTHONG_PAYLOAD_FOLDER": str(tmp_path),
     }
     found = await lienthong(settings, "reconcile", "--older-than", "0")
