@@ -109,11 +109,12 @@ async def test_nothing_is_lost_with_a_machine(cluster: Cluster, tmp_path: Path) 
         members=traffic.members,
         credentials=credentials,
     )
-    environment = exchange.environment | {"LIENTHONG_BROKER_HEARTBEAT_SECONDS": "3"}
+    beat = {"LIENTHONG_BROKER_HEARTBEAT_SECONDS": "3"}
+    environments = {step: own | beat for step, own in exchange.environments.items()}
     broker, ledger = power(servers.broker), power(servers.ledger)
     with Papers(traffic, credentials) as papers:
         async with (
-            Supervisor(environment, logs=tmp_path / "logs", scratch=tmp_path / "scratch"),
+            Supervisor(environments, logs=tmp_path / "logs", scratch=tmp_path / "scratch"),
             Fleet(exchange, papers, traffic.members) as fleet,
         ):
             tally, load = fleet.tally, Load(traffic, fleet)

@@ -10,7 +10,7 @@ from lienthong.access.broker import place_of
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.bus.connection import Bus
 from lienthong.errors import MisconfiguredError
-from lienthong.ledger.ledger import checked
+from lienthong.ledger.addresses import Addresses
 from lienthong.settings import BrokerSettings
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def test_an_address_that_cannot_be_read_is_not_quoted(password: str) -> None:
         lambda: Bus(amqp, name="test"),
         lambda: place_of(amqp),
         lambda: BrokerAdmin(http),
-        lambda: checked(f"postgresql://u:{password}@host/d"),
+        lambda: Addresses(f"postgresql://u:{password}@host/d"),
     ):
         with pytest.raises(MisconfiguredError, match="%XX") as refused:
             read()

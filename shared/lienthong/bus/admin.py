@@ -186,7 +186,9 @@ class BrokerAdmin:
     def __init__(self, management_urls: str) -> None:
         try:
             places = [urlsplit(url.strip()) for url in management_urls.split(",")]
-            readable = all(place.scheme in {"http", "https"} and place.hostname and (place.port or True) for place in places)
+            readable = all(
+                place.scheme in {"http", "https"} and place.hostname and (place.port or True) for place in places
+            )
         except ValueError:
             # What it says may quote a part of the password, as may an error in its cause.
             readable = False

@@ -28,6 +28,7 @@ STATEMENT_SECONDS = 60
 _LASTING = (asyncpg.SyntaxOrAccessError,)
 # The same of a login, until it was let in once: then the server is half up, or an operator is at work on it.
 _REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+_KNOWN: tuple[type[Exception], ...] = (*_LASTING, *_REFUSED, *PASSING)
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def translated(*, let_in: bool = False) -> Iterator[None]:
         yield
     except asyncpg.ClientConfigurationError as error:
         raise MisconfiguredError(f"địa chỉ sổ cái sai / the ledger's address is wrong: {error}") from error
-    except (*_LASTING, *_REFUSED, *PASSING) as error:
+    except _KNOWN as error:
         if isinstance(error, _LASTING) or (isinstance(error, _REFUSED) and not let_in):
             raise MisconfiguredError(
                 f"sổ cái từ chối / the ledger refuses: {error}. Was `lienthong ledger migrate` run?"

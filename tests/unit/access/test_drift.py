@@ -25,7 +25,7 @@ def test_a_queue_with_too_few_members_is_named(nodes: str, members: str, missed:
     queue = exchange_plan().queues[0]
     there = FoundQueue(name=queue.name, durable=True, arguments=dict(queue.arguments), members=tuple(members))
     found = Found((), (there,), frozenset(nodes), (), {}, {}, {}, {})
-    wanted = Wanted({}, "workers", "admin", AccessSettings())
+    wanted = Wanted({}, {}, "admin", AccessSettings())
     wrong = [one for one in differences(wanted, found) if (one.kind, one.thing) == ("wrong", "queue")]
     assert [one.name for one in wrong] == [queue.name] * missed
     assert all("rabbitmq-queues grow" in one.remedy for one in wrong)
