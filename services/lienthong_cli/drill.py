@@ -53,8 +53,9 @@ def drill(
 ) -> None:
     """Gây sự cố khi trục đang chạy rồi đối chiếu / break a working exchange again and again, then balance.
 
-    Robots write on private servers; workers, broker, ledger and connections are killed, frozen, restarted and cut.
-    With --cluster the broker is the node that leads the busiest queue, and a killed ledger is followed by its standby.
+    Robots write on private servers; workers, broker and ledger are killed, frozen and restarted, connections cut, and
+    robots killed. With --cluster the broker is the node that leads the busiest queue, and a killed ledger is followed
+    by its standby.
     Exit status: 0 when nothing is lost, doubled or missing from the ledger, 1 otherwise (each difference is named), 3
     when the drill could not be held.
     """
@@ -87,7 +88,7 @@ def _held(
     # What is broken here complains; the balance says what came of it.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     logging.getLogger("lienthong").setLevel(logging.ERROR)
-    traffic = plan_load(seed, seconds=seconds)
+    traffic = plan_load(seed, seconds=seconds, faults=faults)
     with certified(folder, traffic.members) as credentials, Papers(traffic, credentials) as papers:
         console.print("Khởi động RabbitMQ và PostgreSQL… / starting RabbitMQ and PostgreSQL…")
         with _servers(folder / "servers", kind, cluster=cluster) as found:

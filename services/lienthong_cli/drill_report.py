@@ -76,7 +76,13 @@ def print_result(console: Console, result: DrillResult) -> None:
 
 
 def as_facts(result: DrillResult) -> dict[str, Any]:
-    """Return what came of a drill for JSON."""
+    """Return what came of a drill for JSON.
+
+    ``even``; ``sheet``: the figures of `Sheet` by name; ``differences``: those of `Differences` by name, each a list of
+    lines; ``faults``: each with ``at`` (seconds after the beginning), ``action``, ``target``, ``frozen_seconds``,
+    ``injected_at`` (ISO 8601) and ``recovered_seconds``, or null in both and an ``obstacle``; ``duplicates`` that the
+    agencies' kit dropped; ``restarts`` of workers; ``seconds`` under load.
+    """
     sheet = asdict(result.sheet)
     differences = sheet.pop("differences")
     return {

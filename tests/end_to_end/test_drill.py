@@ -7,9 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import pytest
@@ -29,7 +32,7 @@ from lienthong.testing.servers import BROKER_VARIABLE, LEDGER_VARIABLE, MANAGEME
 from lienthong.topology.names import Step
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping
+    from collections.abc import AsyncIterator, Iterator, Mapping
     from pathlib import Path
 
     from lienthong.simulation.journal import Journal
@@ -39,7 +42,49 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 NAME = "drilled"
 SEED = 7
+FAULTS = 6
+COMMAND_LEDGER = "/lienthong_drill"
+START_SECONDS = 180.0
+SHAPE = {"seed", "even", "sheet", "differences", "faults", "duplicates", "restarts", "seconds"}
 GIVEN_SERVERS = {BROKER_VARIABLE, MANAGEMENT_VARIABLE, LEDGER_VARIABLE}
+
+
+class Drill:
+    """The command, running a short drill as an operator does."""
+
+    def __init__(self, folder: Path, *arguments: str, given: Mapping[str, str]) -> None:
+        self.folder = folder
+        environment = {name: value for name, value in os.environ.items() if name not in GIVEN_SERVERS}
+        with (folder / "errors").open("w") as errors:
+            self._process = subprocess.Popen(  # noqa: S603 - our own command
+                [sys.executable, "-m", "lienthong_cli", "drill", "--json", *arguments],
+                cwd=folder,
+                env={**environment, **given},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+
+    def result(self) -> tuple[int, dict[str, Any]]:
+        """Wait until it ends; return its exit status and what it printed."""
+        printed, _ = self._process.communicate(timeout=420)
+        assert printed, (self.folder / "errors").read_text()
+        return self._process.returncode, json.loads(printed)
+
+    def end(self) -> None:
+        """End it, if a test failed before it did."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def passing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
+    """Provide a drill with faults of every kind, on servers of its own."""
+    arguments = ("--seed", "1", "--minutes", "0.35", "--faults", str(FAULTS))
+    drill = Drill(tmp_path_factory.mktemp("passing"), *arguments, given={})
+    yield drill
+    drill.end()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -50,10 +95,13 @@ async def ledger_url(servers: Servers) -> AsyncIterator[str]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def drilled(servers: Servers, ledger_url: str, tmp_path_factory: pytest.TempPathFactory) -> DrillResult:
+async def drilled(
+    servers: Servers, ledger_url: str, passing: Drill, tmp_path_factory: pytest.TempPathFactory
+) -> DrillResult:
     """Provide what came of a short drill without faults, whose ledger is still there."""
+    del passing  # only to be begun: it runs meanwhile
     folder = tmp_path_factory.mktemp("drill")
-    traffic = plan_load(SEED, seconds=6)
+    traffic = plan_load(SEED, seconds=6, faults=0)
     credentials = Credentials.issue(folder / "authority", traffic.members)
     async with BrokerAdmin(servers.management_url) as admin:
         try:
@@ -71,6 +119,21 @@ async def drilled(servers: Servers, ledger_url: str, tmp_path_factory: pytest.Te
                 )
         finally:
             await admin.delete_vhost(NAME)
+
+
+@pytest.fixture(scope="module")
+def spoilt(drilled: DrillResult, servers: Servers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Drill]:
+    """Provide a drill without faults on servers that the test can reach."""
+    del drilled  # it has used the same users
+    given = {
+        BROKER_VARIABLE: servers.broker_url,
+        MANAGEMENT_VARIABLE: servers.management_url,
+        LEDGER_VARIABLE: servers.ledger_url,
+    }
+    arguments = ("--servers", "urls", "--seed", str(SEED), "--minutes", "0.1", "--faults", "0")
+    drill = Drill(tmp_path_factory.mktemp("spoilt"), *arguments, given=given)
+    yield drill
+    drill.end()
 
 
 async def test_what_was_played_adds_up(drilled: DrillResult) -> None:
@@ -219,21 +282,32 @@ async def test_gaps_in_the_ledger_are_named(drilled: DrillResult, ledger_url: st
 
 
 @pytest.mark.timeout(480)
-async def test_an_exchange_passes_the_drill(tmp_path: Path) -> None:
+async def test_the_command_names_what_was_planted_and_exits_1(spoilt: Drill, servers: Servers) -> None:
+    """An entry that vanishes from the history while the command runs is named by it, and its exit status is 1."""
+    document = await asyncio.to_thread(take_an_entry, servers.ledger_url)
+    status, result = await asyncio.to_thread(spoilt.result)
+    assert status == 1, result
+    assert result["even"] is False
+    named = {name: lines for name, lines in result["differences"].items() if lines}
+    assert named == {"gaps": [f"history: DocumentReceived {document}: facts 1, entries 0"]}
+
+
+@pytest.mark.timeout(480)
+async def test_an_exchange_passes_the_drill(passing: Drill) -> None:
     """Under load and faults of every kind nothing is lost, twice or unrecorded; each fault has its recovery time."""
-    drill = await asyncio.to_thread(command, tmp_path)
-    assert drill.returncode == 0, drill.stdout + drill.stderr
-    result = json.loads(drill.stdout)
-    assert result["even"]
+    status, result = await asyncio.to_thread(passing.result)
+    assert status == 0, result
+    assert result.keys() == SHAPE
+    assert result["even"] is True
     assert not any(result["differences"].values())
     sheet = result["sheet"]
     assert sheet["submitted"] == sheet["delivered"] + sheet["refused"] + sheet["withdrawn"] > 0
     faults = result["faults"]
-    assert len(faults) == 10
+    assert len(faults) == FAULTS
     assert {fault["action"] for fault in faults} == set(Action)
-    assert all(fault["injected_at"] and fault["recovered_seconds"] > 0 for fault in faults)
+    assert all(fault["injected_at"] and fault["recovered_seconds"] > 0 for fault in faults), faults
     ended = [fault for fault in faults if fault["action"] in {"kill", "restart"} and fault["target"] in set(Step)]
-    assert result["restarts"] == len(ended) > 0, last_words(tmp_path / ".lienthong/drill/logs")
+    assert result["restarts"] == len(ended) > 0, last_words(passing.folder / ".lienthong/drill/logs")
 
 
 def last_words(logs: Path) -> str:
@@ -243,18 +317,28 @@ def last_words(logs: Path) -> str:
     return "\n".join(line for line in lines if any(event in line for event in events))
 
 
-def command(folder: Path) -> subprocess.CompletedProcess[str]:
-    """Run a short drill as an operator does, on servers of its own."""
-    environment = {name: value for name, value in os.environ.items() if name not in GIVEN_SERVERS}
-    return subprocess.run(
-        [sys.executable, "-m", "lienthong_cli", "drill", "--json", "--seed", "1", "--minutes", "0.7", "--faults", "10"],
-        cwd=folder,
-        env=environment,
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=420,
-    )
+def take_an_entry(server_url: str) -> str:
+    """Delete the first entry of the command's ledger about a document; return the document."""
+
+    async def take() -> str:
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            assert time.monotonic() < deadline, "the command has no document yet"
+            with suppress(asyncpg.InvalidCatalogNameError, asyncpg.UndefinedTableError):
+                connection = await asyncpg.connect(urlunsplit(urlsplit(server_url)._replace(path=COMMAND_LEDGER)))
+                try:
+                    await connection.execute("set session_replication_role = replica")
+                    taken = await connection.fetchval(
+                        "delete from entry where kind = 'DocumentReceived' and document = "
+                        "(select document from entry where kind = 'DocumentReceived' limit 1) returning document"
+                    )
+                finally:
+                    await connection.close()
+                if taken is not None:
+                    return str(taken)
+            await asyncio.sleep(0.2)
+
+    return asyncio.run(take())
 
 
 def balance(drilled: DrillResult, journals: Mapping[str, Journal], ledger: LedgerSide | None = None) -> Sheet:

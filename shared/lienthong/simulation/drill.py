@@ -74,12 +74,20 @@ class DrillResult:
     seconds: float
 
 
-def plan_load(seed: int, *, seconds: float) -> Traffic:
-    """Plan what is written during a drill, the spare time included; the same seed, time and day write the same."""
+def plan_load(seed: int, *, seconds: float, faults: int) -> Traffic:
+    """Plan what is written during a drill; the same seed, time and day write the same.
+
+    Args:
+        seed: of the plan.
+        seconds: how long documents are sent.
+        faults: how many are planned; without any nothing is planned for the spare time.
+    """
     documents = max(2, round((seconds + SPARE_SECONDS) * DOCUMENTS_PER_SECOND))
     members = cast(DRILL_ROLES, seed=seed)
     traffic = plan_traffic(members, documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
-    return reconsider(traffic, share=RECONSIDERED_SHARE, seed=seed)
+    traffic = reconsider(traffic, share=RECONSIDERED_SHARE, seed=seed)
+    end = 1.0 if faults else seconds / (seconds + SPARE_SECONDS)
+    return replace(traffic, drafts=tuple(draft for draft in traffic.drafts if draft.at <= end))
 
 
 async def hold_drill(
@@ -99,7 +107,7 @@ async def hold_drill(
     Args:
         exchange: where it is.
         servers: what it stands on.
-        papers: what the robots write: `plan_load` of the same seed and time.
+        papers: what the robots write: `plan_load` of the same seed, time and number of faults.
         folder: for the workers' logs and the agencies' state files.
         seed: of the plan of faults.
         faults: how many.
