@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
+from uuid import uuid4
 
 import aiormq
 import pytest
@@ -21,9 +22,10 @@ from lienthong.document.ids import derive
 from lienthong.document.messages import Lane
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.rows import Mark
+from lienthong.telemetry import metrics
 from lienthong.testing.proxy import FaultyProxy
 from lienthong.topology.names import DEAD, WORK, Header, Step, dead_queue, returned_queue, work_key, work_queue
-from lienthong.topology.plan import exchange_plan
+from lienthong.topology.plan import Permissions, exchange_plan
 from lienthong.worker.handler import Outcome
 from lienthong.worker.ladder import LadderHeader
 from lienthong.worker.runner import Runner
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Sequence
     from uuid import UUID
 
+    from lienthong.bus.admin import BrokerAdmin
     from lienthong.ledger.unit import Unit
 
 STEP = Step.SIGNATURE_VERIFY
@@ -164,6 +167,12 @@ def inputs(*bodies: bytes, prefix: str = "m", lane: Lane = Lane.ORDINARY) -> lis
 def facts(messages: Iterable[Outgoing]) -> set[UUID]:
     """Return the facts these messages become."""
     return {derive("fact", message.message_id) for message in messages}
+
+
+def retries() -> float:
+    """Return how many messages have been put on the ladder by this process."""
+    samples = (sample for metric in metrics.RETRIED.collect() for sample in metric.samples)
+    return sum(sample.value for sample in samples if sample.name.endswith("_total"))
 
 
 async def arrivals(exchange: Bus, count: int) -> list[Incoming]:
@@ -386,6 +395,33 @@ async def test_a_broker_that_refuses_for_a_while_is_waited_for(exchange: Bus, vh
         await until(lambda: proxy.accepted > before + 2)
         proxy.accept()
         assert [message.message_id for message in await arrivals(exchange, 1)] == [str(derive("fact", "later0"))]
+
+
+async def test_a_login_refused_meanwhile_is_no_messages_fault(
+    exchange: Bus, vhost: str, broker_admin: BrokerAdmin
+) -> None:
+    """What is in hand when a broker that let the worker in refuses it waits, and climbs no ladder for that."""
+    user, place = f"worker-{uuid4().hex}", urlsplit(vhost)
+    await broker_admin.put_user(user, "right")
+    await broker_admin.set_permissions(place.path[1:], user, Permissions(".*", ".*", ".*"))
+    handler, ledger, climbed = Echo(), MemoryLedger(), retries()
+    handler.may_decide.clear()
+    url = urlunsplit(place._replace(netloc=f"{user}:right@{place.hostname}:{place.port}"))
+    try:
+        async with FaultyProxy(url) as proxy, running(proxy.url, handler, ledger):
+            await exchange.publish_many(inputs(b"ok"))
+            await until(lambda: len(handler.decided) > 0)
+            await broker_admin.put_user(user, "wrong")
+            await broker_admin.close_user_connections(user)
+            before = proxy.accepted
+            handler.may_decide.set()
+            await until(lambda: proxy.accepted > before + 3)
+            await broker_admin.put_user(user, "right")
+            assert [message.queue for message in await arrivals(exchange, 1)] == [NEXT]
+            await until(lambda: len(ledger.marked) == 1)
+    finally:
+        await broker_admin.delete_user(user)
+    assert retries() == climbed
 
 
 async def test_draining_finishes_the_batch_in_hand_and_gives_the_rest_back(exchange: Bus, vhost: str) -> None:
