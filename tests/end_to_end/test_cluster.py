@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
+from lienthong.bus.admin import BrokerAdmin
 from lienthong.errors import MisconfiguredError
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.migrations import migrate
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from lienthong.simulation.journal import Tally
     from lienthong.simulation.traffic import Traffic
     from lienthong.testing.answers import Address, Power, Server
+    from lienthong.testing.servers import Servers
 
 NAME = "cluster"
 SEED = 3
@@ -99,7 +101,7 @@ async def test_what_is_recalled_stands_by_too(cluster: Cluster) -> None:
 async def test_nothing_is_lost_with_a_machine(cluster: Cluster, tmp_path: Path) -> None:
     """Under load the leading node is killed, the next one frozen, the ledger restarted, killed and followed."""
     servers = cluster.servers
-    traffic = plan_load(SEED, seconds=PATIENCE_SECONDS)
+    traffic = plan_load(SEED, seconds=240)
     credentials = Credentials.issue(tmp_path / "authority", traffic.members)
     exchange = await found_exchange(
         servers.vhost_url(NAME),
@@ -127,7 +129,7 @@ async def test_nothing_is_lost_with_a_machine(cluster: Cluster, tmp_path: Path) 
             await overcome(tally, "primary restarted", ledger.stop, ledger.start)
             await overcome(tally, "primary killed, standby promoted", ledger.kill, ledger.start)
             sending.cancel()
-            assert await quiet(load.sent, tally, None, stall_seconds=PATIENCE_SECONDS)
+            assert await quiet(load.sent, tally, None, stall_seconds=PATIENCE_SECONDS), await depths(servers)
         side = await settled(exchange.ledger_url)
     sheet = balance_sheet(fleet.journals, side, ())
     assert sheet.even, sheet.differences
@@ -179,6 +181,12 @@ async def settled(url: str) -> LedgerSide:
             return side
     finally:
         await reports.close()
+
+
+async def depths(servers: Servers) -> dict[str, int]:
+    """Return what is in the queues that are not empty."""
+    async with BrokerAdmin(servers.management_url) as admin:
+        return {queue: depth for queue, depth in (await admin.queue_depths(NAME)).items() if depth}
 
 
 async def committing(url: str) -> None:
