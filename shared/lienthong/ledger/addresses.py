@@ -17,12 +17,12 @@ from lienthong.errors import MisconfiguredError, Unavailable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["CONNECT_SECONDS", "PASSING", "Addresses"]
+__all__ = ["CONNECT_SECONDS", "PASSING", "REFUSED", "Addresses"]
 
 CONNECT_SECONDS = 10
 """How long it may take to find the ledger."""
 
-PASSING: tuple[type[Exception], ...] = (
+PASSING = (
     asyncpg.PostgresConnectionError,
     asyncpg.InterfaceError,
     asyncpg.InsufficientResourcesError,
@@ -38,6 +38,9 @@ PASSING: tuple[type[Exception], ...] = (
     TimeoutError,
 )
 """What passes by itself: the server is away, restarting, full or a standby, its disk fails, or two transactions met."""
+
+REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+"""What a server says that does not let us in."""
 
 
 class Addresses:
@@ -64,9 +67,11 @@ class Addresses:
 
         Raises:
             Unavailable: there is none; the text says what each answered.
+            asyncpg.PostgresError: one of them refuses us, and no other lets us in.
         """
         del dsn
         found: list[str] = []
+        refusal: asyncpg.PostgresError | None = None
         share = CONNECT_SECONDS / len(self._urls)
         for _ in range(len(self._urls)):
             connect: Callable[..., Any] = asyncpg.connect
@@ -74,12 +79,16 @@ class Addresses:
                 connection: asyncpg.Connection[asyncpg.Record] = await connect(
                     self._urls[0], timeout=share, target_session_attrs=self._wanted, **settings
                 )
-            except PASSING as error:
+            except (*PASSING, *REFUSED) as error:
+                if isinstance(error, REFUSED):
+                    refusal = error
                 place = urlsplit(self._urls[0]).netloc.rpartition("@")[2]
                 found.append(" ".join(f"{place}: {type(error).__name__}: {error}".split()).rstrip(": "))
                 self._urls.rotate(-1)
             else:
                 return connection
+        if refusal is not None:
+            raise refusal
         raise Unavailable(f"không kết nối được sổ cái / the ledger cannot be reached ({'; '.join(found)})")
 
 

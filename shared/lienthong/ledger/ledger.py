@@ -10,7 +10,7 @@ import asyncpg
 
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.access import AccessUnit
-from lienthong.ledger.addresses import CONNECT_SECONDS, PASSING, Addresses
+from lienthong.ledger.addresses import CONNECT_SECONDS, PASSING, REFUSED, Addresses
 from lienthong.ledger.directory import Directory, read_directory, register
 from lienthong.ledger.statements import statement
 from lienthong.ledger.unit import Unit
@@ -26,9 +26,6 @@ STATEMENT_SECONDS = 60
 
 # What only an operator can mend: no message is to blame when a table, a column or a right is missing.
 _LASTING = (asyncpg.SyntaxOrAccessError,)
-# The same of a login, until it was let in once: then the server is half up, or an operator is at work on it.
-_REFUSED = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
-_KNOWN: tuple[type[Exception], ...] = (*_LASTING, *_REFUSED, *PASSING)
 
 
 @contextmanager
@@ -42,8 +39,9 @@ def translated(*, let_in: bool = False) -> Iterator[None]:
         yield
     except asyncpg.ClientConfigurationError as error:
         raise MisconfiguredError(f"địa chỉ sổ cái sai / the ledger's address is wrong: {error}") from error
-    except _KNOWN as error:
-        if isinstance(error, _LASTING) or (isinstance(error, _REFUSED) and not let_in):
+    except (*_LASTING, *REFUSED, *PASSING) as error:
+        # Of a refused login, until it was let in once: then the server is half up, or an operator is at work on it.
+        if isinstance(error, _LASTING) or (isinstance(error, REFUSED) and not let_in):
             raise MisconfiguredError(
                 f"sổ cái từ chối / the ledger refuses: {error}. Was `lienthong ledger migrate` run?"
             ) from error
