@@ -196,6 +196,7 @@ async def test_a_failed_transaction_leaves_nothing(ledger: Ledger, database: str
     assert await count(database, "select count(*) from entry") == 0
 
 
+@pytest.mark.usefixtures("ledger")
 async def test_the_server_that_takes_writes_is_found(database: str) -> None:
     """Of several addresses one that hangs and one that is a standby are passed over."""
     place = urlsplit(database)
@@ -206,10 +207,10 @@ async def test_the_server_that_takes_writes_is_found(database: str) -> None:
     async with FaultyProxy(database) as hanging:
         hanging.swallow()
         hosts = f"{urlsplit(hanging.url).netloc.rpartition('@')[2]},{there}"
-        ledger = await Ledger.connect(urlunsplit(place._replace(netloc=f"{login}@{hosts}")))
-        async with ledger.transaction() as unit:
+        found = await Ledger.connect(urlunsplit(place._replace(netloc=f"{login}@{hosts}")))
+        async with found.transaction() as unit:
             assert await unit.record_documents([document_row()], [])
-        await ledger.close()
+        await found.close()
 
 
 async def test_a_server_that_takes_no_more_writes_is_left(ledger: Ledger) -> None:
