@@ -17,6 +17,7 @@ from lienthong.access.broker import Place, place_of
 from lienthong.access.drift import Difference, Wanted, differences, find
 from lienthong.access.mend import mend
 from lienthong.bus.admin import BrokerAdmin
+from lienthong.document import life_cycle_published
 from lienthong.errors import MisconfiguredError
 from lienthong.settings import AccessSettings, BrokerSettings
 from lienthong.topology.asyncapi import asyncapi
@@ -150,3 +151,9 @@ def _say(difference: Difference, before: str = "") -> None:
 def print_asyncapi() -> None:
     """In hợp đồng giao tiếp dạng AsyncAPI 3 / print the wire contract as AsyncAPI 3."""
     print(json.dumps(asyncapi(lienthong.__version__), ensure_ascii=False, indent=2))
+
+
+@app.command("lifecycle")
+def print_life_cycle() -> None:
+    """In vòng đời văn bản dạng JSON, kèm dữ liệu kiểm thử / print the life cycle as JSON, with test vectors."""
+    print(life_cycle_published.as_json(), end="")

@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lienthong.document import reasons
+from lienthong.document.acts import Acts, Replaces
 from lienthong.document.ids import document_uuid
 from lienthong.document.messages import DocumentToVerify, Lane
 from lienthong.errors import Problem
@@ -147,7 +148,7 @@ def _document_row(message: Incoming, examined: Examined, directory: Directory) -
 def _row(message: Incoming, examined: Examined, document: edxml.Document, sender: str) -> DocumentRow:
     user, message_id = submission_key(message)
     return DocumentRow(
-        document=document_uuid(sender, document.document_id, document.business.type),
+        document=document_uuid(sender, document.document_id, document.business.type, examined.sha256),
         sender=sender,
         document_id=document.document_id,
         business=int(document.business.type),
@@ -165,6 +166,21 @@ def _row(message: Incoming, examined: Examined, document: edxml.Document, sender
         addressees=tuple(addressee.organ_id for addressee in document.addressees),
         submitted_at=submitted_at(message),
         received_at=message.received_at,
+        acts=_acts(document.business),
+    )
+
+
+def _acts(business: edxml.Business) -> Acts | None:
+    """Return what the ledger keeps of what a document does to an earlier one; None when it does nothing."""
+    if business.type == 0:
+        return None
+    return Acts(
+        earlier=business.document_id,
+        reason=business.reason,
+        content_changed=business.content_changed,
+        added=tuple(one.organ_id for one in business.receivers if one.added),
+        removed=tuple(one.organ_id for one in business.receivers if not one.added),
+        replaces=tuple(Replaces(document_id=one.document_id, codes=one.organ_ids) for one in business.replacements),
     )
 
 

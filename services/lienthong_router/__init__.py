@@ -3,9 +3,12 @@
 Consumes: ``work.router.urgent``, ``work.router``.
 Publishes: the document, once, to exchange ``delivery`` with every addressee's key (RabbitMQ's ``BCC`` header); the
 notice of its delivery, or its refusal, to the notifier.
-Records: routing, delivery, refusal.
+Records: routing, delivery, refusal; what a withdrawal, an update or a replacement does to earlier deliveries (action,
+and the delivery's state).
 Refuses: an addressee nobody knows, one that neither is connected nor stands below a connected agency, and one that is
-named twice in two forms of its code. All or nothing: one such addressee refuses the document.
+named twice in two forms of its code. A withdrawal, an update or a replacement of what its sender never sent there, or
+of what has ended there. All or nothing: one such addressee refuses the document.
+Waits: for the document that another one acts on, when it was overtaken by it.
 """
 
 from __future__ import annotations

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from lienthong.document import reasons
+from lienthong.document.life_cycle import State
 from lienthong.document.messages import DocumentToRoute
 from lienthong.ledger.rows import DeliveryRow, Mark, RecordedDocument, RecordedRouting, RefusalRow, RoutingRow
 from lienthong.topology.names import Step
@@ -14,13 +15,14 @@ from lienthong.topology.plan import agency_plan
 from lienthong.worker.answers import refusal_row, refuse, to_notifier, to_receivers
 from lienthong.worker.handler import Outcome
 from lienthong.worker.notices import delivered
+from lienthong_router.earlier import Earlier
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Sequence
     from uuid import UUID
 
     from lienthong.bus.messages import Incoming
-    from lienthong.errors import Problem
+    from lienthong.errors import Problem, Unavailable
     from lienthong.ledger.directory import Directory
     from lienthong.ledger.unit import Unit
     from lienthong.payload import PayloadStore
@@ -55,18 +57,12 @@ class RouteDocument:
         task = DocumentToRoute.model_validate_json(message.body)
         return Routable(task, await self._store.get(task.sha256))
 
-    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Routable]]) -> Sequence[Outcome]:
-        """Record who gets each document, or why nobody does."""
+    async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Routable]]) -> Sequence[Outcome | Unavailable]:
+        """Record who gets each document and what it does to those before it, or why nobody gets it."""
         keys = {item.task.document for _, item in batch}
         documents = await unit.documents(keys)
         before = await unit.routings(keys)
-        problems: dict[UUID, list[Problem]] = {}
-        fresh = []
-        for key in keys - before.keys():
-            deliveries, problems[key] = resolve(documents[key], unit.directory)
-            outcome: Literal["routed", "refused"] = "refused" if problems[key] else "routed"
-            fresh.append(RoutingRow(key, outcome, () if problems[key] else deliveries))
-        routings = before | await unit.record_routings(fresh)
+        routings, problems, waiting = await self._route(unit, batch, documents, before)
         refusals = {
             key: _refusal(documents[key], problems.get(key, ()))
             for key, routing in routings.items()
@@ -74,11 +70,13 @@ class RouteDocument:
         }
         answers = await refuse(unit, list(refusals.values()))
         await self._declare_queues({one.carrier for routing in routings.values() for one in routing.deliveries})
-        outcomes = []
+        outcomes: list[Outcome | Unavailable] = []
         leaving: set[UUID] = set()
         for _, item in batch:
             key = item.task.document
-            if key in refusals:
+            if key in waiting:
+                outcomes.append(waiting[key])
+            elif key in refusals:
                 outcomes.append(answers[refusals[key].refusal])
             elif routings[key].forwarded_at is not None or key in leaving:
                 outcomes.append(Outcome())
@@ -86,6 +84,44 @@ class RouteDocument:
                 leaving.add(key)
                 outcomes.append(_deliver(documents[key], routings[key], item))
         return outcomes
+
+    async def _route(
+        self,
+        unit: Unit,
+        batch: Sequence[tuple[Incoming, Routable]],
+        documents: dict[UUID, RecordedDocument],
+        before: dict[UUID, RecordedRouting],
+    ) -> tuple[dict[UUID, RecordedRouting], dict[UUID, list[Problem]], dict[UUID, Unavailable]]:
+        """Route what was not routed before, in the order of the batch.
+
+        Returns:
+            By document: its routing, what is wrong with it, and what it waits for.
+        """
+        earlier = await Earlier.look_up(unit, [one for key, one in documents.items() if key not in before])
+        # Once more, now that what they act on is locked: another worker may have had the same document in hand.
+        before |= await unit.routings(documents.keys() - before.keys())
+        fresh: dict[UUID, RoutingRow] = {}
+        problems: dict[UUID, list[Problem]] = {}
+        waiting: dict[UUID, Unavailable] = {}
+        for message, item in batch:
+            key = item.task.document
+            if key in before or key in fresh or key in waiting:
+                continue
+            wait = earlier.waits_for(documents[key], message.attempts)
+            if wait is not None:
+                waiting[key] = wait
+                continue
+            deliveries, problems[key] = resolve(documents[key], unit.directory)
+            acted = earlier.act(documents[key], deliveries, unit.directory) if not problems[key] else None
+            problems[key] += acted.problems if acted else ()
+            if acted is None or problems[key]:
+                fresh[key] = RoutingRow(key, "refused")
+            else:
+                fresh[key] = RoutingRow(key, "routed", acted.deliveries, acted.actions)
+        routings = before | await unit.record_routings(list(fresh.values()))
+        await unit.update_deliveries(earlier.changed)
+        await unit.settle_actions(earlier.settled)
+        return routings, problems, waiting
 
     async def _declare_queues(self, carriers: set[str]) -> None:
         # The broker reports a publish that reached no queue, but not one of several queues that is missing: so this
@@ -122,7 +158,8 @@ def _refusal(document: RecordedDocument, problems: Iterable[Problem]) -> Refusal
 
 
 def _deliver(document: RecordedDocument, routing: RecordedRouting, item: Routable) -> Outcome:
-    carriers = sorted({delivery.carrier for delivery in routing.deliveries})
+    # What was withdrawn meanwhile is not handed out any more.
+    carriers = sorted({delivery.carrier for delivery in routing.deliveries if delivery.state != State.WITHDRAWN})
     parts = [carriers[start : start + MOST_CARRIERS] for start in range(0, len(carriers), MOST_CARRIERS)]
     # One id for all parts: each queue is in one of them only.
     deliveries = tuple(to_receivers(document, part, item.task.found, item.body) for part in parts)

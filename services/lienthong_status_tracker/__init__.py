@@ -3,7 +3,8 @@
 Consumes: ``work.status-tracker`` (exchange ``submission``, key ``status``).
 Publishes: the applied status, in the reporter's own bytes with what was found about its signature, to exchange
 ``status``; a refusal to the notifier.
-Records: submission, status (with verdict, signer and evidence), delivery (its state), refusal.
+Records: submission, status (with verdict, signer and evidence), delivery (its state), action (what the
+answer to a withdrawal or an update settles), refusal.
 Refuses: what is no status message, a reporter who is not the authenticated user, a document nobody sent or the reporter
 never got, a signature that is broken, not trusted, revoked or another agency's, no signature where the policy demands
 one, a step the life cycle does not allow. The last is recorded as a status too, and not applied.

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Protocol
 
 from lienthong.bus.messages import Outgoing
 from lienthong.document import reasons
 from lienthong.document.ids import derive
-from lienthong.document.life_cycle import STATE_NAMES, State, StepOutcome, is_ahead, step
-from lienthong.edxml import BusinessType
+from lienthong.document.life_cycle import STATE_NAMES, State, is_ahead
 from lienthong.errors import Problem, Unavailable
 from lienthong.ledger.rows import (
     Mark,
@@ -29,13 +27,13 @@ from lienthong.worker.submissions import (
     quarantined_row,
     submission_key,
     submission_row,
-    submitted_at,
 )
+from lienthong_status_tracker.deliveries import Deliveries, walk
 from lienthong_status_tracker.report import Examination, Report, key_of, recalled, report_of
 from lienthong_status_tracker.signature import may_be_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -48,10 +46,6 @@ if TYPE_CHECKING:
     from lienthong.signature.verification import Examined as Signatures
 
 __all__ = ["Examination", "Examines", "TrackStatus"]
-
-REQUESTS = frozenset({BusinessType.WITHDRAW, BusinessType.UPDATE})
-"""Business types that the receiver answers with 15 or 16."""
-ANSWERS = frozenset({"15", "16"})
 
 
 class Examines(Protocol):
@@ -116,11 +110,12 @@ class TrackStatus:
         about = {(one.sender, one.document_id) for one in reports.values()}
         # Looked up before the deliveries: what is routed in between is then found there.
         under_way = await unit.documents_under_way(about)
-        locked = await unit.lock_reported_deliveries(about)
+        chains = await unit.chains_named(about)
+        locked = await unit.lock_chains(set().union(*chains.values()))
         under_way -= {(one.sender, one.document_id) for one in locked}
         early = {index for index, one in reports.items() if (one.sender, one.document_id) in under_way}
         timely = {index: report for index, report in reports.items() if index not in early}
-        applied, refused, ahead = await self._apply(unit, timely, locked)
+        applied, refused, ahead = await self._apply(unit, timely, Deliveries(chains, locked))
         refusals |= refused
         answers = await refuse(unit, list(refusals.values()))
         users = {(one.document, one.addressee): one for one in locked}
@@ -170,7 +165,7 @@ class TrackStatus:
         return reports, refusals
 
     async def _apply(
-        self, unit: Unit, reports: dict[int, Report], locked: Sequence[ReportedDelivery]
+        self, unit: Unit, reports: dict[int, Report], deliveries: Deliveries
     ) -> tuple[dict[UUID, list[RecordedStatus]], dict[int, RefusalRow], set[int]]:
         """Walk the batch in order through the life-cycle table.
 
@@ -180,117 +175,56 @@ class TrackStatus:
         recorded: dict[UUID, list[RecordedStatus]] = defaultdict(list)
         for row in await unit.statuses({one.key for one in reports.values()}):
             recorded[row.status].append(row)
-        now = {(one.document, one.addressee): one for one in locked}
-        changed: dict[tuple[UUID, str], ReportedDelivery] = {}
         fresh: list[StatusRow] = []
         refusals: dict[int, RefusalRow] = {}
         ahead: set[int] = set()
         for index, report in reports.items():
             if report.key not in recorded:
-                found = _deliveries(report, now.values())
+                found = deliveries.about(report)
                 if isinstance(found, Problem):
                     refusals[index] = _report_refusal(report, found)
                     continue
-                steps = [(delivery, *_walk(report, delivery)) for delivery in found]
-                if not report.message.attempts and _is_ahead([row for _, row, _ in steps]):
+                walks = [walk(report, delivery, deliveries) for delivery in found]
+                if not report.message.attempts and _is_ahead([one.row for one in walks]):
                     ahead.add(index)
                     continue
-                for delivery, walked, after in steps:
-                    fresh.append(walked)
-                    now[delivery.document, delivery.addressee] = after
-                    if after != delivery:
-                        changed[delivery.document, delivery.addressee] = after
-                    recorded[report.key].append(
-                        RecordedStatus(
-                            walked.status,
-                            walked.document,
-                            walked.addressee,
-                            walked.reporter,
-                            delivery.sender,
-                            walked.outcome,
-                            None,
-                            walked.verdict,
-                            walked.vi,
-                            walked.en,
-                        )
-                    )
+                for one in walks:
+                    deliveries.take(one)
+                    fresh.append(one.row)
+                    recorded[report.key].append(_recorded(one.row, report.sender))
             if all(row.outcome == "illegal" for row in recorded[report.key]):
                 first = recorded[report.key][0]
-                refusals[index] = _report_refusal(report, _illegal(report, now[first.document, first.addressee]))
+                refusals[index] = _report_refusal(
+                    report, _illegal(report, deliveries.now[first.document, first.addressee])
+                )
         for new in fresh:
             metrics.STATUSES_JUDGED.labels(new.verdict).inc()
         await unit.record_statuses(fresh)
-        await unit.update_deliveries(list(changed.values()))
+        await unit.update_deliveries(deliveries.changed)
+        await unit.settle_actions(deliveries.settled)
         return recorded, refusals, ahead
 
 
-def _deliveries(report: Report, locked: Iterable[ReportedDelivery]) -> list[ReportedDelivery] | Problem:
-    """Return the deliveries a report is about, or why there are none."""
-    of_document = [one for one in locked if (one.sender, one.document_id) == (report.sender, report.document_id)]
-    if not of_document:
-        return reasons.status_document_unknown(report.document_id, report.sender)
-    if report.receiver:
-        mine = [one for one in of_document if one.addressee == report.receiver]
-    else:
-        mine = [one for one in of_document if one.addressee == report.reporter]
-        # An agency that carries for others may report in its own name for all of them.
-        mine = mine or [one for one in of_document if one.carrier == report.reporter]
-    if not mine:
-        return reasons.document_not_received(report.document_id, report.receiver or report.reporter)
-    # A withdrawal carries the DocumentId of what it withdraws: 15 and 16 speak of the request, all else of the
-    # document itself.
-    requests = [one for one in mine if one.business == BusinessType.WITHDRAW]
-    documents = [one for one in mine if one.business != BusinessType.WITHDRAW]
-    if report.status.status_code in ANSWERS and not any(one.take_back for one in documents):
-        return requests or documents
-    return documents or requests
+def _recorded(row: StatusRow, sender: str) -> RecordedStatus:
+    """Return a status that was just recorded as the ledger will return it."""
+    return RecordedStatus(
+        row.status,
+        row.document,
+        row.addressee,
+        row.reporter,
+        sender,
+        row.outcome,
+        None,
+        row.verdict,
+        row.vi,
+        row.en,
+    )
 
 
 def _is_ahead(rows: Sequence[StatusRow]) -> bool:
     return all(row.outcome == "illegal" for row in rows) and any(
         is_ahead(State(row.state_before), row.code) for row in rows
     )
-
-
-def _walk(report: Report, delivery: ReportedDelivery) -> tuple[StatusRow, ReportedDelivery]:
-    reported_at = submitted_at(report.message)
-    result = step(
-        State(delivery.state),
-        report.status.status_code,
-        take_back=delivery.take_back,
-        answers_request=delivery.business in REQUESTS,
-        overtaken=delivery.reported_at is not None and reported_at < delivery.reported_at,
-    )
-    user, message_id = submission_key(report.message)
-    judged = report.judged
-    assert judged is not None, "only what was recorded before has not been judged"
-    row = StatusRow(
-        status=report.key,
-        document=delivery.document,
-        addressee=delivery.addressee,
-        reporter=report.reporter,
-        user_name=user,
-        message_id=message_id,
-        sha256=report.sha256,
-        code=report.status.status_code,
-        description=report.status.description,
-        outcome=result.outcome.value,
-        state_before=delivery.state,
-        state_after=result.state,
-        reported_at=reported_at,
-        received_at=report.message.received_at,
-        verdict=judged.verdict,
-        signer=judged.signer,
-        reason=judged.reason,
-        vi=judged.vi,
-        en=judged.en,
-        evidence=[asdict(one) for one in judged.evidence],
-    )
-    last = delivery.reported_at
-    if result.outcome is StepOutcome.APPLIED and report.receiver is None:
-        last = reported_at if last is None else max(last, reported_at)
-    after = replace(delivery, state=result.state.value, take_back=result.take_back, reported_at=last)
-    return row, after
 
 
 def _illegal(report: Report, delivery: ReportedDelivery) -> Problem:

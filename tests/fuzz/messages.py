@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,17 @@ from tests.fuzz.promises import SMALL, demand, demand_problems, demand_publishab
 
 from lienthong import edxml
 from lienthong.bus.messages import Incoming
-from lienthong.document.life_cycle import STATUS_CODES, State, StepOutcome, is_ahead, step
+from lienthong.document.life_cycle import (
+    STATUS_CODES,
+    Event,
+    Pending,
+    Role,
+    State,
+    StepOutcome,
+    is_ahead,
+    states_of,
+    step,
+)
 from lienthong.document.messages import DocumentToRoute, DocumentToVerify, NoticeToSend, decode_notice
 from lienthong.edxml.media import extension
 from lienthong.errors import Refusal
@@ -105,22 +116,20 @@ def check_submission(message: Incoming) -> None:
 
 
 def _check_life_cycle(code: str, chance: bytes) -> None:
-    for state in State:
-        for flags in range(8):
-            done = step(
-                state, code, take_back=bool(flags & 1), answers_request=bool(flags & 2), overtaken=bool(flags & 4)
-            )
+    for role, pending, overtaken in itertools.product(Role, Pending, (False, True)):
+        for state in states_of(role):
+            done = step(state, code, pending=pending, role=role, overtaken=overtaken)
             if done.outcome is not StepOutcome.APPLIED:
-                demand(done.state is state, "only what is applied moves a delivery")
+                demand((done.state, done.pending) == (state, pending), "only what is applied moves a delivery")
             is_ahead(state, code)
-    state, take_back = State.DELIVERED, False
+    state, pending = State.DELIVERED, Pending.NOTHING
     for byte in chance:
-        done = step(state, sorted(STATUS_CODES)[byte % len(STATUS_CODES)], take_back=take_back)
+        done = step(state, sorted(Event)[byte % len(Event)], pending=pending)
         if state is State.WITHDRAWN:
             demand(done.state is state, "what was withdrawn stays so")
         if state is State.REFUSED:
-            demand(done.state in (State.REFUSED, State.WITHDRAWN), "what was refused is not accepted later")
-        state, take_back = done.state, done.take_back
+            demand(done.state in (State.REFUSED, State.REPLACED), "what was refused is not accepted later")
+        state, pending = done.state, done.pending
 
 
 def check_internal(data: bytes) -> None:

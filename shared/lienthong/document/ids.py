@@ -18,7 +18,11 @@ def derive(*parts: object) -> UUID:
     return uuid5(NAMESPACE, "".join(f"{len(text)}:{text}" for text in map(str, parts)))
 
 
-def document_uuid(sender: str, document_id: str, business: int) -> UUID:
+WITHDRAW, UPDATE = 1, 2
+"""``BussinessDocType`` of the requests, which may carry the ``DocumentId`` of the document they are about."""
+
+
+def document_uuid(sender: str, document_id: str, business: int, sha256: str = "") -> UUID:
     """Return the exchange's id of a document.
 
     Args:
@@ -26,8 +30,11 @@ def document_uuid(sender: str, document_id: str, business: int) -> UUID:
         document_id: edXML's ``DocumentId``; unique for its sender only (Decision 28/2018/QĐ-TTg, Art. 10.2b).
         business: edXML's ``BussinessDocType``. It is part of the name because a withdrawal carries the
             ``DocumentId`` of the document it withdraws.
+        sha256: of the message. It is part of the name of a withdrawal or an update, because there may be several of
+            one document, all with its ``DocumentId``: of this addressee first, of that one later.
     """
-    return derive("document", sender, document_id, business)
+    named = ("document", sender, document_id, business)
+    return derive(*named, sha256) if business in (WITHDRAW, UPDATE) else derive(*named)
 
 
 def submission_uuid(sender: str, message_id: str, sha256: str) -> UUID:

@@ -9,7 +9,10 @@ from uuid import UUID  # noqa: TC003
 
 from pydantic import TypeAdapter
 
+from lienthong.document.acts import Acts  # noqa: TC001
+from lienthong.document.life_cycle import Pending
 from lienthong.document.verdicts import Value, Verdict
+from lienthong.ledger.actions import ActionRow  # noqa: TC001
 
 __all__ = [
     "AgencyRow",
@@ -82,7 +85,7 @@ class AttachmentRow:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A document that was received."""
+    """A document that was received; `acts` says what it does to an earlier one, None when it is new."""
 
     document: UUID
     sender: str
@@ -102,6 +105,7 @@ class DocumentRow:
     addressees: tuple[str, ...]
     submitted_at: datetime
     received_at: datetime
+    acts: Acts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,7 @@ class RecordedDocument:
     addressees: list[str]
     received_at: datetime
     forwarded_at: datetime | None
+    acts: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,12 +286,19 @@ class DueJudgement:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryRow:
-    """A document for one addressee."""
+    """A document for one addressee.
+
+    Attributes:
+        role: what it is there: see `lienthong.document.life_cycle.Role`.
+        root: the document that it withdraws, updates or, for an added addressee, is a version of; else None.
+    """
 
     document: UUID
     addressee: str
     written: str
     carrier: str
+    role: str = "document"
+    root: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,6 +308,7 @@ class RoutingRow:
     document: UUID
     outcome: Literal["routed", "refused"]
     deliveries: tuple[DeliveryRow, ...] = ()
+    actions: tuple[ActionRow, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,6 +319,7 @@ class RecordedDelivery:
     addressee: str
     written: str
     carrier: str
+    state: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,9 +334,15 @@ class RecordedRouting:
 
 @dataclass(frozen=True, slots=True)
 class ReportedDelivery:
-    """A delivery that statuses of this batch speak of; locked until the transaction ends.
+    """A delivery that statuses or documents of this batch speak of; locked until the transaction ends.
 
-    `reported_at` is when the last step was reported that was applied to it; None when there was none.
+    Attributes:
+        role: what it is; see `lienthong.document.life_cycle.Role`.
+        chain: what holds a document, its updates and withdrawals together: the first one's id.
+        request: the withdrawal or update that the receiver has not answered; None when there is none, or code 13
+            asked.
+        version: the document whose content is in force here; None for its own.
+        reported_at: when the last step was reported that was applied to it; None when there was none.
     """
 
     document: UUID
@@ -334,7 +354,18 @@ class ReportedDelivery:
     sender: str
     user_name: str
     business: int
+    role: str
+    chain: UUID
+    request: UUID | None = None
+    version: UUID | None = None
     reported_at: datetime | None = None
+
+    @property
+    def pending(self) -> Pending:
+        """What the sender has asked for here and the receiver has not answered."""
+        if self.take_back:
+            return Pending.TAKE_BACK
+        return Pending.UPDATE if self.request is not None else Pending.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +379,7 @@ class StatusRow:
         vi: what was found about its signature, as the document's sender is told, in Vietnamese.
         en: the same in English.
         evidence: what the verdict rests on: kind, SHA-256 and size of each piece in the payload store.
+        skipped: the codes that the natural order has before it and that were left out.
     """
 
     status: UUID
@@ -370,6 +402,7 @@ class StatusRow:
     vi: str
     en: str
     evidence: list[dict[str, Any]]
+    skipped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

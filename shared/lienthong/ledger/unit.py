@@ -12,6 +12,7 @@ from dataclasses import fields
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from lienthong.ledger.actions import EarlierDocument, SettledAction
 from lienthong.ledger.repairs import RepairRow, StatusInput, UnreportedDelivery
 from lienthong.ledger.rows import (
     AttachmentRow,
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ASKED_FOR", "Unit", "recorded_dead_letter"]
 
-JSON_COLUMNS = ("problems", "grounds", "headers")
+JSON_COLUMNS = ("problems", "grounds", "headers", "acts")
 MARKED_TABLES = ("document", "refusal", "verification", "routing", "status", "notice")
 
 Row = TypeVar("Row")
@@ -108,7 +109,10 @@ class Unit:
         ordered = sorted(messages)
         users, message_ids = [user for user, _ in ordered], [message_id for _, message_id in ordered]
         found = await self._connection.fetch(statement("recall_documents_of"), users, message_ids)
-        return {(row["user_name"], row["message_id"]): RecordedDocument(**row) for row in found}
+        return {
+            (row["user_name"], row["message_id"]): RecordedDocument(**{k: _value(k, v) for k, v in row.items()})
+            for row in found
+        }
 
     async def record_refusals(self, rows: Sequence[RefusalRow]) -> dict[UUID, RecordedRefusal]:
         """Record refusals; return each as it was first recorded. A row without problems is only recalled."""
@@ -179,9 +183,10 @@ class Unit:
         return held
 
     async def record_routings(self, rows: Sequence[RoutingRow]) -> dict[UUID, RecordedRouting]:
-        """Record routings with their deliveries; return each as it was first recorded."""
+        """Record routings with their deliveries and actions; return each as it was first recorded."""
         deliveries = [delivery for row in rows for delivery in row.deliveries]
-        await self._insert("insert_routings", rows, as_json(deliveries))
+        actions = [action for row in rows for action in row.actions]
+        await self._insert("insert_routings", rows, as_json(deliveries), as_json(actions))
         return await self.routings({row.document for row in rows})
 
     async def routings(self, keys: Collection[UUID]) -> dict[UUID, RecordedRouting]:
@@ -193,28 +198,37 @@ class Unit:
 
     async def documents_under_way(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
         """Return those of these (sender, DocumentId) that are received and not routed yet."""
-        ordered = sorted(keys)
-        found = await self._connection.fetch(
-            statement("documents_under_way"),
-            [sender for sender, _ in ordered],
-            [document_id for _, document_id in ordered],
-        )
+        found = await self._fetch_named("documents_under_way", keys)
         return {(row["sender"], row["document_id"]) for row in found}
 
-    async def lock_reported_deliveries(self, keys: Collection[tuple[str, str]]) -> list[ReportedDelivery]:
-        """Return the deliveries of these (sender, DocumentId), locked, whatever their business type."""
-        ordered = sorted(keys)
-        found = await self._connection.fetch(
-            statement("lock_reported_deliveries"),
-            [sender for sender, _ in ordered],
-            [document_id for _, document_id in ordered],
-        )
+    async def chains_named(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], set[UUID]]:
+        """Return which chains these (sender, DocumentId) name: the document's own, or of what it acts on."""
+        found = await self._fetch_named("chains_named", keys)
+        chains: dict[tuple[str, str], set[UUID]] = defaultdict(set)
+        for row in found:
+            chains[row["sender"], row["document_id"]].add(row["chain"])
+        return chains
+
+    async def earlier_documents(self, keys: Collection[tuple[str, str]]) -> list[EarlierDocument]:
+        """Return the documents of these (sender, DocumentId) that others may act on: all but withdrawals."""
+        return [EarlierDocument(**row) for row in await self._fetch_named("earlier_documents", keys)]
+
+    async def lock_chains(self, chains: Collection[UUID]) -> list[ReportedDelivery]:
+        """Return every delivery of these chains, locked."""
+        if not chains:
+            return []
+        found = await self._connection.fetch(statement("lock_chains"), sorted(chains))
         documents = sorted({row["document"] for row in found})
         last = {
             (row["document"], row["addressee"]): row["reported_at"]
             for row in (await self._connection.fetch(statement("last_reports"), documents) if documents else ())
         }
         return [ReportedDelivery(**row, reported_at=last.get((row["document"], row["addressee"]))) for row in found]
+
+    async def settle_actions(self, rows: Sequence[SettledAction]) -> None:
+        """Record how pending actions ended; the deliveries they are about must be locked."""
+        ordered: list[SettledAction] = sorted(rows, key=lambda row: (row.document, row.addressee))
+        await self._insert("settle_actions", ordered)
 
     async def statuses(self, keys: Collection[UUID]) -> list[RecordedStatus]:
         """Return those of these statuses that are recorded, a row for each delivery they were about."""
@@ -225,7 +239,7 @@ class Unit:
         await self._insert("insert_statuses", rows)
 
     async def update_deliveries(self, rows: Sequence[ReportedDelivery]) -> None:
-        """Write the state and take-back of locked deliveries."""
+        """Write the state of locked deliveries, what is asked for there, and which version is in force."""
         await self._insert("update_deliveries", rows)
 
     async def record_notices(self, rows: Sequence[NoticeRow]) -> dict[UUID, bool]:
@@ -305,6 +319,11 @@ class Unit:
         """Record what was mended."""
         await self._insert("insert_repairs", rows)
 
+    async def _fetch_named(self, name: str, keys: Collection[tuple[str, str]]) -> list[asyncpg.Record]:
+        ordered = sorted(keys)
+        senders, document_ids = [sender for sender, _ in ordered], [document_id for _, document_id in ordered]
+        return await self._connection.fetch(statement(name), senders, document_ids)
+
     async def _insert(self, name: str, rows: Sequence[object], *more: str) -> None:
         if rows:
             await self._connection.execute(statement(name), as_json(rows), *more)
@@ -323,4 +342,4 @@ def recorded_dead_letter(row: asyncpg.Record) -> RecordedDeadLetter:
 
 
 def _value(column: str, value: Any) -> Any:
-    return json.loads(value) if column in JSON_COLUMNS else value
+    return json.loads(value) if column in JSON_COLUMNS and value is not None else value

@@ -10,7 +10,15 @@ import asyncpg
 import pytest
 from tests.integration.ledger.conftest import document_row, verification_row
 
-from lienthong.document.life_cycle import STATUS_CODES, State
+from lienthong.document.life_cycle import (
+    RECORDED_STATES,
+    STATUS_CODES,
+    TABLE,
+    Pending,
+    Role,
+    State,
+    states_of,
+)
 from lienthong.errors import MisconfiguredError
 from lienthong.ledger.migrations import migrate, migrations
 from lienthong.ledger.statements import statements
@@ -198,8 +206,26 @@ async def test_the_database_knows_the_life_cycle(database: str) -> None:
     assert {tuple(row) for row in rows} == {
         (one.code, one.vi, one.en, one.office.value if one.office else None) for one in STATUS_CODES.values()
     }
-    check = await connection.fetchval(
-        "select pg_get_constraintdef(oid) from pg_constraint where conname = 'delivery_state_check'"
-    )
-    assert set(re.findall(r"'(\w+)'", check)) == {state.value for state in State}
+    checks = {
+        row["conname"]: set(re.findall(r"'([\w-]+)'", row["rule"]))
+        for row in await connection.fetch(
+            "select conname, pg_get_constraintdef(oid) as rule from pg_constraint "
+            "where conrelid = 'delivery'::regclass and contype = 'c'"
+        )
+    }
+    stated = await connection.fetchval("select pg_get_viewdef('document_state'::regclass)")
     await connection.close()
+    recorded = {state.value for state in RECORDED_STATES}
+    requests = {state.value for state in states_of(Role.UPDATE)}
+    answered = requests - {state.value for state in states_of(Role.DOCUMENT)}
+    asking = {row.state.value for row in TABLE if row.role is Role.DOCUMENT and row.pending is not Pending.NOTHING}
+    assert checks == {
+        "delivery_state_check": recorded,
+        "delivery_role_check": {role.value for role in Role},
+        "delivery_request_state_check": requests | {Role.DOCUMENT.value},
+        "delivery_document_state_check": answered | {Role.DOCUMENT.value},
+        "delivery_request_check": asking | {Role.DOCUMENT.value},
+    }
+    words = set(re.findall(r"'(\w+)'::text(?= |$|\n)", stated[: stated.index(" AS state")]))
+    transport = {state.value for state in State} - recorded | {State.DELIVERED.value}
+    assert transport <= words <= transport | {"refused", "document"}

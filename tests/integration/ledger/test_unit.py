@@ -271,7 +271,7 @@ async def test_locked_deliveries_serialise(ledger: Ledger) -> None:
 
     async def move(state: str) -> None:
         async with ledger.transaction() as unit:
-            (delivery,) = await unit.lock_reported_deliveries({("G22", "d1")})
+            (delivery,) = await unit.lock_chains({row.document})
             seen.append(delivery.state)
             await unit.update_deliveries([replace(delivery, state=state)])
 

@@ -11,7 +11,7 @@ from tests.integration.workers.conftest import NOW, document, handed_on, handle,
 
 import lienthong_router.handler
 from lienthong.document.messages import Delivered, NoticeToSend, Refused, decode_notice
-from lienthong.edxml import Business, BusinessType, OtherInfo
+from lienthong.edxml import OtherInfo
 from lienthong.errors import Unavailable
 from lienthong.ledger.rows import AgencyRow
 from lienthong.signature.policy import Policy
@@ -279,14 +279,6 @@ async def test_taking_back(exchange: Exchange) -> None:
     assert refusal(late.outputs).problems[0].code == "M.MessageHeader.StatusCode"
 
 
-async def test_a_withdrawal_is_answered(exchange: Exchange) -> None:
-    """15 and 16 answer the withdrawal message that carries the same DocumentId, everything else the document."""
-    await exchange.deliver(submitted(document()))
-    await exchange.deliver(submitted(document(business=Business(BusinessType.WITHDRAW)), message_id="m2"))
-    arrived, declined = await exchange.report(reported("01"), reported("16"))
-    assert arrived.outputs[0].headers["document"] != declined.outputs[0].headers["document"]
-
-
 async def test_a_notice_is_sent_once(exchange: Exchange, ledger: Ledger) -> None:
     """A receipt reaches the sender's topic under an id of its own, again until it is marked, then no more."""
     (received,) = await handle(exchange.ingest, ledger, submitted(document()))
@@ -298,20 +290,6 @@ async def test_a_notice_is_sent_once(exchange: Exchange, ledger: Ledger) -> None
     assert output.routing_key == "from.G22.to.lienthong.receipt"
     assert decode_notice(output.body).kind == output.type == "receipt"
     assert (await handle(exchange.notifier, ledger, task))[0].outputs == ()
-
-
-async def test_a_status_of_a_document_and_its_update_is_recorded_at_both(exchange: Exchange, database: str) -> None:
-    """An update may carry the DocumentId of what it updates: each delivery has its own status, also when recalled."""
-    await exchange.deliver(submitted(document()))
-    await exchange.deliver(submitted(document(business=Business(BusinessType.UPDATE)), message_id="m2"))
-    first = await exchange.report(reported("01"), mark=False)
-    assert len({output.headers["document"] for output in first[0].outputs}) == 2
-    again = await exchange.report(reported("01"))
-    assert sorted(ids(again)[0]) == sorted(ids(first)[0])
-    connection = await asyncpg.connect(database)
-    assert await connection.fetchval("select count(*) from status") == 2
-    assert await connection.fetchval("select count(*) from entry where kind = 'StatusReported'") == 2
-    await connection.close()
 
 
 async def test_a_take_back_that_overtakes_its_document_waits_for_it(exchange: Exchange, ledger: Ledger) -> None:

@@ -47,13 +47,14 @@ join unnest($1::text[], $2::text[]) as k (user_name, message_id) using (user_nam
 -- name: insert_documents
 with fact as (
     insert into document (document, sender, document_id, business, user_name, message_id, sha256, size, subject, code,
-                          promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at)
+                          promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at,
+                          acts)
     select document, sender, document_id, business, user_name, message_id, sha256, size, subject, code,
-           promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at
+           promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at, acts
     from jsonb_to_recordset($1::jsonb) as r (
         document uuid, sender text, document_id text, business smallint, user_name text, message_id text, sha256 text,
         size bigint, subject text, code text, promulgated_on date, type_name text, due_on date, priority integer,
-        lane text, addressees text[], submitted_at timestamptz, received_at timestamptz)
+        lane text, addressees text[], submitted_at timestamptz, received_at timestamptz, acts jsonb)
     order by document
     on conflict do nothing
     returning *
@@ -75,13 +76,13 @@ on conflict do nothing
 
 -- name: recall_documents
 select document, sender, document_id, business, user_name, message_id, sha256, size, lane, addressees,
-       received_at, forwarded_at
+       received_at, forwarded_at, acts
 from document
 where document = any ($1::uuid[])
 
 -- name: recall_documents_of
 select document, sender, document_id, business, d.user_name, d.message_id, sha256, size, lane, addressees,
-       received_at, forwarded_at
+       received_at, forwarded_at, acts
 from document d
 join unnest($1::text[], $2::text[]) as k (user_name, message_id)
     on d.user_name = k.user_name and d.message_id = k.message_id
@@ -200,22 +201,37 @@ with fact as (
     on conflict do nothing
     returning document
 ), deliveries as (
-    insert into delivery (document, addressee, written, carrier)
-    select document, addressee, written, carrier
-    from jsonb_to_recordset($2::jsonb) as r (document uuid, addressee text, written text, carrier text)
+    insert into delivery (document, addressee, written, carrier, role, root)
+    select document, addressee, written, carrier, role, root
+    from jsonb_to_recordset($2::jsonb)
+        as r (document uuid, addressee text, written text, carrier text, role text, root uuid)
     where document in (select document from fact)
     order by document, addressee
     returning *
+), actions as (
+    insert into action (document, addressee, earlier, kind, outcome, settled_at)
+    select document, addressee, earlier, kind, outcome, case when outcome <> 'pending' then now() end
+    from jsonb_to_recordset($3::jsonb)
+        as r (document uuid, addressee text, earlier uuid, kind text, outcome text)
+    where document in (select document from fact)
+    order by document, addressee, earlier
+    returning *
 )
 insert into entry (kind, document, agency, facts)
-select 'DeliveryRecorded', document, addressee, jsonb_build_object('written', written, 'carrier', carrier)
+select 'DeliveryRecorded', document, addressee,
+       jsonb_build_object('written', written, 'carrier', carrier)
+           || case when role <> 'document' then jsonb_build_object('role', role) else '{}' end
 from deliveries
+union all
+-- In the story of what is acted on; `by` leads to the story of what acts.
+select 'ActionRecorded', earlier, addressee, jsonb_build_object('by', document, 'kind', kind, 'outcome', outcome)
+from actions
 
 -- name: recall_routings
 select document, outcome, forwarded_at from routing where document = any ($1::uuid[])
 
 -- name: recall_deliveries
-select document, addressee, written, carrier
+select document, addressee, written, carrier, state
 from delivery
 where document = any ($1::uuid[])
 order by document, addressee
@@ -226,15 +242,42 @@ from document d
 join unnest($1::text[], $2::text[]) as k (sender, document_id) using (sender, document_id)
 where not exists (select from routing r where r.document = d.document)
 
--- name: lock_reported_deliveries
+-- name: chains_named
+select distinct k.sender, k.document_id, coalesce(v.chain, d.document) as chain
+from unnest($1::text[], $2::text[]) as k (sender, document_id)
+join document d using (sender, document_id)
+left join delivery v using (document)
+
+-- name: earlier_documents
+select d.document, d.sender, d.document_id, r.forwarded_at is not null and r.outcome = 'routed' as forwarded,
+       coalesce(r.outcome = 'refused', false) or exists (
+           select from refusal f where f.about = 'document' and f.user_name = d.user_name
+           and f.message_id = d.message_id and f.sha256 = d.sha256) as refused
+from unnest($1::text[], $2::text[]) as k (sender, document_id)
+join document d using (sender, document_id)
+left join routing r using (document)
+where d.business <> 1
+
+-- name: lock_chains
 select d.document, d.addressee, d.carrier, d.state, d.take_back, doc.document_id, doc.sender, doc.user_name,
-       doc.business
+       doc.business, d.role, d.chain, d.request, d.version
 from delivery d
 join document doc using (document)
-join unnest($1::text[], $2::text[]) as k (sender, document_id)
-    on doc.sender = k.sender and doc.document_id = k.document_id
+where d.chain = any ($1::uuid[])
 order by d.document, d.addressee
 for update of d
+
+-- name: settle_actions
+with settled as (
+    update action a set outcome = r.outcome, settled_at = now(), status = r.status
+    from jsonb_to_recordset($1::jsonb) as r (document uuid, addressee text, outcome text, status uuid)
+    where a.document = r.document and a.addressee = r.addressee and a.outcome = 'pending'
+    returning a.*
+)
+insert into entry (kind, document, agency, facts)
+select 'ActionSettled', earlier, addressee,
+       jsonb_build_object('by', document, 'kind', kind, 'outcome', outcome, 'status', status)
+from settled
 
 -- name: last_reports
 -- When the receiver reported the last status that was applied to each delivery; a statement of its own, after the lock.
@@ -254,15 +297,16 @@ order by status, document, addressee
 with fact as (
     insert into status (status, document, addressee, reporter, user_name, message_id, sha256, code, description,
                         outcome, state_before, state_after, reported_at, received_at, verdict, signer, reason, vi, en,
-                        evidence, forwarded_at)
+                        evidence, skipped, forwarded_at)
     -- Only what was applied is told to the sender.
     select status, document, addressee, reporter, user_name, message_id, sha256, code, description,
            outcome, state_before, state_after, reported_at, received_at, verdict, signer, reason, vi, en, evidence,
-           case when outcome <> 'applied' then now() end
+           skipped, case when outcome <> 'applied' then now() end
     from jsonb_to_recordset($1::jsonb) as r (
         status uuid, document uuid, addressee text, reporter text, user_name text, message_id text, sha256 text,
         code text, description text, outcome text, state_before text, state_after text, reported_at timestamptz,
-        received_at timestamptz, verdict text, signer text, reason text, vi text, en text, evidence jsonb)
+        received_at timestamptz, verdict text, signer text, reason text, vi text, en text, evidence jsonb,
+        skipped text[])
     order by status, document, addressee
     on conflict do nothing
     returning *
@@ -272,13 +316,14 @@ select 'StatusReported', document, reporter, sha256,
        jsonb_build_object('addressee', addressee, 'code', code, 'outcome', outcome, 'state_before', state_before,
                           'state_after', state_after, 'message_id', message_id, 'description', description,
                           'reported_at', reported_at, 'verdict', verdict, 'signer', signer, 'reason', reason,
-                          'evidence', evidence)
+                          'evidence', evidence, 'skipped', skipped)
 from fact
 
 -- name: update_deliveries
 update delivery d
-set state = r.state, take_back = r.take_back, changed_at = now()
-from jsonb_to_recordset($1::jsonb) as r (document uuid, addressee text, state text, take_back boolean)
+set state = r.state, take_back = r.take_back, request = r.request, version = r.version, changed_at = now()
+from jsonb_to_recordset($1::jsonb)
+    as r (document uuid, addressee text, state text, take_back boolean, request uuid, version uuid)
 where d.document = r.document and d.addressee = r.addressee
 
 -- name: insert_notices

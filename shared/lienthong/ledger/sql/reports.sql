@@ -119,6 +119,11 @@ with fact as (
     from refusal
     union all
     select 'NoticeGiven', notice::text from notice
+    union all
+    select 'ActionRecorded', concat_ws(' ', earlier, addressee, document) from action
+    union all
+    select 'ActionSettled', concat_ws(' ', earlier, addressee, document) from action
+    where outcome in ('agreed', 'declined', 'lapsed')
 ), facts as (
     select kind, key, count(*) as times from fact group by kind, key
 ), entries as (
@@ -130,12 +135,14 @@ with fact as (
                when 'StatusReported' then
                    concat_ws(' ', document, facts ->> 'addressee', agency, facts ->> 'code', facts ->> 'message_id')
                when 'NoticeGiven' then facts ->> 'notice'
+               when 'ActionRecorded' then concat_ws(' ', document, agency, facts ->> 'by')
+               when 'ActionSettled' then concat_ws(' ', document, agency, facts ->> 'by')
                else concat_ws(' ', agency, facts ->> 'message_id')
            end as key,
            count(*) as times
     from entry
     where kind in ('DocumentReceived', 'DocumentVerified', 'DeliveryRecorded', 'StatusReported', 'DocumentRefused',
-                   'StatusRefused', 'NoticeGiven')
+                   'StatusRefused', 'NoticeGiven', 'ActionRecorded', 'ActionSettled')
     group by 1, 2
 )
 select kind, key, coalesce(facts.times, 0) as facts, coalesce(entries.times, 0) as entries
