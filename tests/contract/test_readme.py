@@ -199,8 +199,10 @@ def test_the_example_policy_shows_the_defaults(tmp_path: Path) -> None:
 def test_the_example_in_python_knows_the_kit() -> None:
     """Everything the README's program imports and calls is there."""
     program = compile(example("python", "import asyncio"), "README.md", "exec")
+    compile(example("python", "agency.withdraw"), "README.md", "exec")
     called = set(re.findall(r"agency\.(\w+)\(", README))
     assert "AgencyClient" in program.co_names
+    assert {"withdraw", "update", "replace", "agree", "decline"} <= called
     assert called <= set(dir(AgencyClient))
 
 

@@ -16,15 +16,19 @@ from __future__ import annotations
 
 from lienthong.agency.client import AgencyClient
 from lienthong.agency.messages import Delivery, DocumentReference, StatusReport, Submission
+from lienthong.document.life_cycle import STATUS_CODES, Event, State
 from lienthong.document.messages import Delivered, Receipt, Refused, Verified
 
 __all__ = [
+    "STATUS_CODES",
     "AgencyClient",
     "Delivered",
     "Delivery",
     "DocumentReference",
+    "Event",
     "Receipt",
     "Refused",
+    "State",
     "StatusReport",
     "Submission",
     "Verified",

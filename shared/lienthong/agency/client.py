@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self
 from lienthong.agency.inbox import Inbox, Taken
 from lienthong.agency.messages import Delivery, DocumentReference, Submission
 from lienthong.agency.reading import EDXML, LARGE_BYTES, Told, read_delivery, read_edxml, read_told
+from lienthong.agency.requests import Requests
 from lienthong.agency.seen import open_seen
 from lienthong.agency.signing import MessageSigning, is_signed
 from lienthong.agency.streams import Stream
@@ -44,11 +45,12 @@ HEARTBEAT_SECONDS = 15
 CONNECT_SECONDS = 20.0
 
 
-class AgencyClient:
+class AgencyClient(Requests):
     """One agency's connection to the exchange; an async context manager.
 
-    It reconnects by itself. `send` and `report_status` may be called from several tasks at once; `deliveries` and
-    `statuses` are for one loop each, which may run side by side.
+    Withdrawals, updates and replacements, and the answers to them, are in `Requests`. It reconnects by itself. What
+    sends or reports may be called from several tasks at once; `deliveries` and `statuses` are for one loop each, which
+    may run side by side.
 
     Args:
         urls: AMQP addresses with user, password and virtual host; several, comma-separated, are tried in turn.
@@ -266,7 +268,7 @@ class AgencyClient:
         message = taken.message
         known_since = await self._seen.handled_at(_key(message))
         try:
-            delivery = await read_delivery(message, self._deliveries.settle)
+            delivery = await read_delivery(message, self.code, self._deliveries.settle)
         except (Refusal, ValueError) as error:
             await self._put_aside(self._delivery_inbox, taken, error)
             return None

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lienthong.document.life_cycle import Event
+from lienthong.edxml import BusinessType
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from datetime import date, datetime
@@ -65,6 +68,8 @@ class Delivery:
         value: what it is worth by that: paper's value, or for information; None likewise.
         found_vi: the same in words for a clerk, in Vietnamese.
         found_en: the same in English.
+        asks: what it asks of this agency, which answers with 15 or 16: that a document is withdrawn, updated, or, since
+            the agency is removed from its receivers, given back; None when it asks nothing.
     """
 
     document: Document
@@ -79,6 +84,7 @@ class Delivery:
     value: Value | None
     found_vi: str | None
     found_en: str | None
+    asks: Event | None
     _settle: Callable[[Delivery], Awaitable[None]] = field(repr=False, compare=False)
 
     async def done(self) -> None:
@@ -88,6 +94,13 @@ class Delivery:
         earlier or leaves the loop. Doing it twice does nothing more.
         """
         await self._settle(self)
+
+    @property
+    def earlier_document_id(self) -> str | None:
+        """The DocumentId (edXML) of the document that it withdraws or updates; None when it does neither."""
+        if self.document.business.type not in (BusinessType.WITHDRAW, BusinessType.UPDATE):
+            return None
+        return self.document.business.document_id or self.document.document_id
 
     @property
     def reference(self) -> DocumentReference:
@@ -128,3 +141,8 @@ class StatusReport:
     verdict: Verdict | None
     found_vi: str | None
     found_en: str | None
+
+    @property
+    def event(self) -> Event:
+        """What the code means in the life cycle."""
+        return Event(self.code)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID
 
 from lienthong.agency.messages import Delivery, StatusReport
+from lienthong.agency.requests import asked
 from lienthong.document.messages import Delivered, Receipt, Refused, Verified, decode_notice
 from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Document, Status, decode
@@ -31,8 +32,8 @@ EnumT = TypeVar("EnumT", bound="StrEnum")
 Told = Receipt | Refused | Delivered | Verified | StatusReport
 
 
-async def read_delivery(message: Incoming, settle: Callable[[Delivery], Awaitable[None]]) -> Delivery:
-    """Read a message of the delivery queue.
+async def read_delivery(message: Incoming, code: str, settle: Callable[[Delivery], Awaitable[None]]) -> Delivery:
+    """Read a message of the delivery queue of the agency with this code.
 
     Raises:
         Refusal: it was damaged on the way, or is no document.
@@ -66,6 +67,7 @@ async def read_delivery(message: Incoming, settle: Callable[[Delivery], Awaitabl
         value=_member(Value, message.headers.get(Header.VALUE)),
         found_vi=_text(message.headers.get(Header.FOUND_VI)),
         found_en=_text(message.headers.get(Header.FOUND_EN)),
+        asks=asked(decoded, code),
         _settle=settle,
     )
 

@@ -41,6 +41,7 @@ def delivery(sender: str, document_id: str, sha256: str, value: Value = Value.PA
         value=value,
         found_vi=None,
         found_en=None,
+        asks=None,
         _settle=settle,
     )
 
