@@ -97,9 +97,10 @@ class RouteDocument:
         Returns:
             By document: its routing, what is wrong with it, and what it waits for.
         """
-        earlier = await Earlier.look_up(unit, [one for key, one in documents.items() if key not in before])
+        new = [one for key, one in documents.items() if key not in before]
+        earlier = await Earlier.look_up(unit, new)
         # Once more, now that what they act on is locked: another worker may have had the same document in hand.
-        before |= await unit.routings(documents.keys() - before.keys())
+        before = before | await unit.routings({one.document for one in new if one.business})
         fresh: dict[UUID, RoutingRow] = {}
         problems: dict[UUID, list[Problem]] = {}
         waiting: dict[UUID, Unavailable] = {}
