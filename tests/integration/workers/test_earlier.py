@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -264,6 +265,24 @@ async def test_one_batch_is_walked_in_order(story: Story) -> None:
     )
     assert first.outputs[0].type == "document"
     assert "asked" in refusal(second.outputs).problems[0].en
+
+
+async def test_replicas_meet_at_the_delivery(story: Story) -> None:
+    """Of two withdrawals that two routers have in hand one is asked; the same one, handled twice, is asked once."""
+    await story.send(to=("H23",))
+    one, other = await story.exchange.to_router(
+        story.message(WITHDRAW, to=("H23",)), story.message(replace(WITHDRAW, reason="lại"), to=("H23",))
+    )
+    routed = await asyncio.gather(
+        *(handle(story.exchange.router, story.ledger, task, mark=False) for task in (one, other, one, other))
+    )
+    asked = [output.message_id for (outcome,) in routed for output in outcome.outputs if output.type == "document"]
+    assert (len(asked), len(set(asked))) == (2, 1)
+    assert await story.rows("select outcome from action") == [("pending",)]
+    assert await story.rows("select outcome, count(*) from routing group by 1 order by 1") == [
+        ("refused", 1),
+        ("routed", 2),
+    ]
 
 
 IMPOSSIBLE = [
