@@ -101,7 +101,7 @@ async def test_what_is_recalled_stands_by_too(cluster: Cluster) -> None:
 async def test_nothing_is_lost_with_a_machine(cluster: Cluster, tmp_path: Path) -> None:
     """Under load the leading node is killed, the next one frozen, the ledger restarted, killed and followed."""
     servers = cluster.servers
-    traffic = plan_load(SEED, seconds=240)
+    traffic = plan_load(SEED, seconds=240, faults=4)
     credentials = Credentials.issue(tmp_path / "authority", traffic.members)
     exchange = await found_exchange(
         servers.vhost_url(NAME),
