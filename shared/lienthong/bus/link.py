@@ -145,6 +145,7 @@ class Link:
         try:
             if self._connection is not None and self.is_open:
                 return self._connection
+            await self.close()
             return await self._connect(within)
         finally:
             self._opening.release()
@@ -184,6 +185,8 @@ class Link:
         except BaseException:
             if transport.transport is not None:
                 transport.transport.abort()
+            # There is nothing left to close; the library would try to when it is collected, wherever that happens.
+            await connection.close()
             raise
         self._connection, self._transport = connection, transport.transport
         return connection
@@ -197,10 +200,10 @@ class Link:
             await _bounded(connection.close(aiormq.ConnectionClosed(0, "cut")))
 
     async def close(self) -> None:
-        """End the connection; what hangs is cut."""
+        """End the connection, which may be lost already; what hangs is cut."""
         connection, transport = self._connection, self._transport
         self._connection = self._transport = None
-        if connection is not None and _below(connection).is_opened:
+        if connection is not None:
             await _bounded(connection.close(aiormq.ConnectionClosed(0, "closed by us")))
         if transport is not None:
             transport.abort()
