@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from lienthong.access.broker import Place
     from lienthong.bus.admin import BrokerAdmin
-    from lienthong.ledger.access import AccessUnit, Decision, Login, Stage
+    from lienthong.ledger.access import Decision, Login
+    from lienthong.ledger.directory import Stage
     from lienthong.ledger.ledger import Ledger
     from lienthong.settings import AccessSettings
 
@@ -104,6 +105,10 @@ class Admission:
             if before is not None and before.stage == "suspended":
                 raise NotPossibleError(
                     f"{code}: đang bị đình chỉ, dùng / is suspended, use: lienthong agency resume {code}"
+                )
+            if before is not None and before.stage == "trial" and stage == "official":
+                raise NotPossibleError(
+                    f"{code}: đang kết nối thử, dùng / is on trial, use: lienthong agency stage {code} official"
                 )
             known = before or Participant(code, name or "")
             return replace(
@@ -201,7 +206,7 @@ class Admission:
     ) -> tuple[Participant | None, Participant]:
         """Change the ledger; returns the agency before and after."""
         async with self._ledger.access() as unit:
-            before = await _participant(unit, code)
+            before = await unit.participant(code)
             if before is not None and before.code != code and decision == "AgencyAdmitted":
                 raise NotPossibleError(f"{code}: là mã của / is a code of {before.code}")
             after = change(before)
@@ -232,10 +237,6 @@ class Admission:
                 "--certificate-only, or set LIENTHONG_ACCESS_PASSWORDS=true"
             )
         return login
-
-
-async def _participant(unit: AccessUnit, code: str) -> Participant | None:
-    return (await unit.participants()).get(unit.canonical(code))
 
 
 def _known(code: str, agency: Participant | None) -> Participant:

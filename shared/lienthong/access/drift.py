@@ -97,8 +97,9 @@ class Wanted:
 
     @property
     def tolerated(self) -> Plan:
-        """What may be there as well: an agency that is not connected now keeps the queues it had."""
-        return sum((agency_plan(one.code) for one in self.participants.values()), start=Plan())
+        """What may be there as well: an agency that was let in once keeps its queues when it is not connected now."""
+        let_in = (one for one in self.participants.values() if one.connected or one.login or one.suspended_from)
+        return sum((agency_plan(one.code) for one in let_in), start=Plan())
 
 
 @dataclass(frozen=True, slots=True)

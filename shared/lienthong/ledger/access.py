@@ -16,15 +16,27 @@ from lienthong.ledger.statements import statement
 if TYPE_CHECKING:
     import asyncpg
 
-    from lienthong.ledger.directory import Directory
+    from lienthong.ledger.directory import Directory, Stage
 
-__all__ = ["AccessUnit", "Decision", "Login", "Participant", "Stage"]
+__all__ = ["ACCESS_LOCK", "AccessUnit", "Decision", "Login", "Participant"]
 
 Login = Literal["certificate", "password"]
-Stage = Literal["registered", "in-progress", "trial", "official", "suspended"]
-Decision = Literal["AgencyAdmitted", "AgencySuspended", "AgencyResumed", "CredentialRotated", "TopologyRepaired"]
+Decision = Literal[
+    "AgencyAdmitted",
+    "AgencyMerged",
+    "AgencyResumed",
+    "AgencyStaged",
+    "AgencySuspended",
+    "CertificateRecorded",
+    "ConformanceRecorded",
+    "ContactRecorded",
+    "CredentialRotated",
+    "DirectoryImported",
+    "TopologyRepaired",
+]
 
-_LOCK = 28_2019
+ACCESS_LOCK = 28_2019
+"""Of the advisory lock under which operators decide, one at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +68,8 @@ class AccessUnit:
 
     def __init__(self, connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Record], directory: Directory) -> None:
         self._connection = connection
-        self._directory = directory
-
-    async def begin(self) -> None:
-        """Wait until no other operator decides anything."""
-        await self._connection.execute("select pg_advisory_xact_lock($1)", _LOCK)
+        self.directory = directory
+        """The agencies, as of the begin of this transaction."""
 
     async def participants(self) -> dict[str, Participant]:
         """Return all agencies by their canonical code."""
@@ -68,9 +77,17 @@ class AccessUnit:
             row["code"]: Participant(**row) for row in await self._connection.fetch(statement("select_participants"))
         }
 
+    async def participant(self, code: str) -> Participant | None:
+        """Return one agency by any of its codes, merged or not; None when nobody has it."""
+        rows = await self._connection.fetch(statement("select_participant"), self.canonical(code))
+        return Participant(**rows[0]) if rows else None
+
     def canonical(self, code: str) -> str:
-        """Return the canonical code of what somebody wrote, or just that when nobody has it."""
-        agency = self._directory.resolve(code)
+        """Return the canonical code of what somebody wrote, or just that when nobody has it.
+
+        It is the agency's own, also when it was merged: what an operator decides about it is not about its successor.
+        """
+        agency = self.directory.named(code)
         return agency.code if agency else code
 
     async def write(self, after: Participant) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from lienthong.errors import MisconfiguredError, Unavailable
-from lienthong.ledger.access import AccessUnit
+from lienthong.ledger.access import ACCESS_LOCK, AccessUnit
 from lienthong.ledger.addresses import CONNECT_SECONDS, PASSING, REFUSED, Addresses
 from lienthong.ledger.directory import Directory, read_directory, register
 from lienthong.ledger.statements import statement
@@ -55,7 +55,7 @@ class Ledger:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
-        self._directory = Directory(None, (), ())
+        self._directory = Directory.empty()
 
     @classmethod
     async def connect(cls, url: str, *, role: str | None = None, connections: int = 2) -> Ledger:
@@ -114,9 +114,10 @@ class Ledger:
             Unavailable: the ledger could not be reached, now or at the commit.
         """
         async with self._connection() as connection, connection.transaction():
-            unit = AccessUnit(connection, await read_directory(connection, self._directory))
-            await unit.begin()
-            yield unit
+            # What is decided rests on what the operator before has decided.
+            await connection.execute("select pg_advisory_xact_lock($1)", ACCESS_LOCK)
+            self._directory = await read_directory(connection, self._directory)
+            yield AccessUnit(connection, self._directory)
 
     async def register(self, agencies: Sequence[AgencyRow]) -> None:
         """Add agencies to the directory or change them, parents before their children."""

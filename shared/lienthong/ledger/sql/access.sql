@@ -3,6 +3,9 @@
 -- name: select_participants
 select code, name, kind, stage, parent, supervised, login, suspended_from from agency order by code
 
+-- name: select_participant
+select code, name, kind, stage, parent, supervised, login, suspended_from from agency where code = $1
+
 -- name: set_access
 update agency set stage = $2, login = $3, suspended_from = $4 where code = $1
 

@@ -1,13 +1,16 @@
 -- Who the agencies are, and under which codes.
 
 -- name: directory_version
-select version from directory_version
+select version, reread from directory_version
 
--- name: select_agencies
-select code, name, kind, stage, parent, supervised from agency
+-- name: changed_agencies
+select code, name, stage, parent, successor, succeeded_on from agency where version > $1
 
--- name: select_valid_codes
-select code, agency from agency_code where valid_from <= $1::date and $1::date < valid_to
+-- name: changed_codes
+-- Every row of a code of which one changed, in the order of time.
+select code, agency, valid_from, valid_to from agency_code
+where code in (select code from agency_code where version > $1)
+order by code, valid_from
 
 -- name: upsert_agencies
 insert into agency (code, name, kind, stage, parent, supervised)
