@@ -12,7 +12,7 @@ import typer
 __all__ = ["assembled", "main"]
 
 GROUPS: Final = {
-    "agency": ("agency", "access"),
+    "agency": ("agency", "access", "directory", "standing"),
     "deadletter": ("deadletter",),
     "demo": ("demo",),
     "edxml": ("edxml",),

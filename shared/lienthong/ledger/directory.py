@@ -121,6 +121,10 @@ class Directory:
         day = at or self.today
         return next((self._agencies.get(one.agency) for one in held if one.on(day)), None)
 
+    def agency(self, code: str) -> Agency | None:
+        """Return the agency with this canonical code, whatever the code means today."""
+        return self._agencies.get(code)
+
     def holders(self, code: str) -> tuple[Held, ...]:
         """Return everybody a code ever means, in the order of time."""
         held = self._codes.get(code)

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from lienthong.errors import MisconfiguredError, Unavailable
-from lienthong.ledger.access import ACCESS_LOCK, AccessUnit
+from lienthong.ledger.access import ACCESS_LOCK
 from lienthong.ledger.addresses import CONNECT_SECONDS, PASSING, REFUSED, Addresses
 from lienthong.ledger.directory import Directory, read_directory, register
+from lienthong.ledger.registry import RegistryUnit
 from lienthong.ledger.statements import statement
 from lienthong.ledger.unit import Unit
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Sequence
 
+    from lienthong.ledger.access import AccessUnit
     from lienthong.ledger.rows import AgencyRow
 
 __all__ = ["Ledger", "translated"]
@@ -113,11 +115,17 @@ class Ledger:
         Raises:
             Unavailable: the ledger could not be reached, now or at the commit.
         """
+        async with self.registry() as unit:
+            yield unit
+
+    @asynccontextmanager
+    async def registry(self) -> AsyncIterator[RegistryUnit]:
+        """Open a transaction for what an operator writes into the directory; see `access`."""
         async with self._connection() as connection, connection.transaction():
-            # What is decided rests on what the operator before has decided.
+            # First: what is decided rests on what the operator before has decided.
             await connection.execute("select pg_advisory_xact_lock($1)", ACCESS_LOCK)
             self._directory = await read_directory(connection, self._directory)
-            yield AccessUnit(connection, self._directory)
+            yield RegistryUnit(connection, self._directory)
 
     async def register(self, agencies: Sequence[AgencyRow]) -> None:
         """Add agencies to the directory or change them, parents before their children."""

@@ -118,3 +118,7 @@ comment on column document.flagged is 'its sender said itself that it is a test'
 grant select on agency_stage, agency_contact, agency_certificate to
     lienthong_ingest, lienthong_signature_verify, lienthong_router, lienthong_status_tracker, lienthong_notifier,
     lienthong_reader, lienthong_operator;
+
+create index entry_decision on entry (agency, recorded_at) where kind in (
+    'AgencyAdmitted', 'AgencyMerged', 'AgencyResumed', 'AgencyStaged', 'AgencySuspended', 'CertificateRecorded',
+    'ConformanceRecorded', 'ContactRecorded', 'CredentialRotated');
