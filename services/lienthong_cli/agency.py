@@ -126,6 +126,7 @@ def send(
     key: Key = None,
     certificates: Certificates = None,
     unsigned: Unsigned = False,
+    test: Annotated[bool, typer.Option("--test", help="Văn bản thử nghiệm / these are tests, not official.")] = False,
 ) -> None:
     """Ký, gửi văn bản và chờ trả lời / sign and send documents, wait until they are delivered or refused.
 
@@ -136,7 +137,8 @@ def send(
     for file in files:
         if not (file.is_file() and os.access(file, os.R_OK)):
             fail(f"{file}: không có tệp này hoặc không đọc được / no such file, or not readable", USAGE)
-    _run(_send(files, broker, wait, state, _signer(key, certificates, unsigned=unsigned), unsigned=unsigned))
+    signer = _signer(key, certificates, unsigned=unsigned)
+    _run(_send(files, broker, wait, state, signer, unsigned=unsigned, test=test))
 
 
 @app.command()
@@ -224,13 +226,20 @@ def _signer(key: str | None, certificates: Path | None, *, unsigned: bool) -> Si
 
 
 async def _send(
-    files: list[Path], broker: str, wait: float, state: Path | None, signer: Signer | None, *, unsigned: bool
+    files: list[Path],
+    broker: str,
+    wait: float,
+    state: Path | None,
+    signer: Signer | None,
+    *,
+    unsigned: bool,
+    test: bool,
 ) -> int:
     if signer is None and not unsigned:
         await _require_signed(files)
     answers = Answers()
     async with AgencyClient(broker, signer=signer, state=state) as agency:
-        await _submit(agency, files, answers)
+        await _submit(agency, files, answers, test=test)
         if wait <= 0 or not answers.submitted:
             return REFUSED if answers.refused else 0
         async for told in _within(agency.statuses(), wait):
@@ -250,12 +259,12 @@ async def _send(
     return UNAVAILABLE if answers.missing or answers.waiting else 0
 
 
-async def _submit(agency: AgencyClient, files: list[Path], answers: Answers) -> None:
+async def _submit(agency: AgencyClient, files: list[Path], answers: Answers, *, test: bool) -> None:
     for file in files:
         body = await asyncio.to_thread(file.read_bytes)
         try:
             # A fresh id each time: a document sent before is answered again.
-            submission = await agency.send(body, message_id=str(uuid.uuid4()))
+            submission = await agency.send(body, message_id=str(uuid.uuid4()), test=test)
         except Refusal as error:
             typer.echo(f"{file}: {error}; {UNSIGNABLE}", err=True)
             answers.refused = True
@@ -284,8 +293,8 @@ async def _receive(
                 await asyncio.to_thread(_keep, folder, delivery)
             await delivery.done()
             document = delivery.document
-            urgent = " [KHẨN / URGENT]" if delivery.urgent else ""
-            typer.echo(f"{delivery.sender}: {document.code or ''} {document.subject or ''}{urgent}")
+            marks = " [KHẨN / URGENT]" * delivery.urgent + " [THỬ NGHIỆM / TEST]" * delivery.test
+            typer.echo(f"{delivery.sender}: {document.code or ''} {document.subject or ''}{marks}")
             if delivery.value is not None:
                 typer.echo(f"  {VALUES[delivery.value]}: {delivery.found_vi} / {delivery.found_en}")
             typer.echo(f"  DocumentId={document.document_id} sha256={delivery.sha256}")

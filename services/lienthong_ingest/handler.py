@@ -24,6 +24,7 @@ from lienthong.worker.handler import Outcome
 from lienthong.worker.submissions import (
     Examined,
     examine,
+    is_flagged,
     quarantined_row,
     submission_key,
     submission_row,
@@ -141,12 +142,17 @@ def _document_row(message: Incoming, examined: Examined, directory: Directory) -
     if sender is None:
         return reasons.sender_not_registered(written)
     if not directory.speaks_for(user, sender):
+        if (merged := directory.named(written)) is not None and merged.code == user != sender.code:
+            return reasons.sender_merged(written, sender.code)
         return reasons.sender_not_user(written, user)
-    return _row(message, examined, document, sender.code)
+    return _row(message, examined, document, sender.code, on_trial=directory.on_trial(sender))
 
 
-def _row(message: Incoming, examined: Examined, document: edxml.Document, sender: str) -> DocumentRow:
+def _row(
+    message: Incoming, examined: Examined, document: edxml.Document, sender: str, *, on_trial: bool = False
+) -> DocumentRow:
     user, message_id = submission_key(message)
+    flagged = is_flagged(message)
     return DocumentRow(
         document=document_uuid(sender, document.document_id, document.business.type, examined.sha256),
         sender=sender,
@@ -167,6 +173,8 @@ def _row(message: Incoming, examined: Examined, document: edxml.Document, sender
         submitted_at=submitted_at(message),
         received_at=message.received_at,
         acts=_acts(document.business),
+        test=on_trial or flagged,
+        flagged=flagged,
     )
 
 

@@ -148,6 +148,10 @@ def resolve(document: RecordedDocument, directory: Directory) -> tuple[tuple[Del
             problems.append(reasons.addressee_suspended(written, agency.name, position))
         elif carrier is None:
             problems.append(reasons.addressee_not_connected(written, agency.name, position))
+        elif carrier.stage == "trial" and not document.test:
+            problems.append(reasons.addressee_on_trial(written, agency.name, position))
+        elif carrier.stage != "trial" and document.test and not document.flagged:
+            problems.append(reasons.addressee_official(written, agency.name, position))
         else:
             deliveries[agency.code] = DeliveryRow(document.document, agency.code, written, carrier.code)
     return tuple(deliveries.values()), problems

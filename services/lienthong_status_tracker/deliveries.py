@@ -70,20 +70,26 @@ class Deliveries:
 
     def about(self, report: Report) -> list[ReportedDelivery] | Problem:
         """Return the deliveries a report is about, one for each addressee it speaks for; or why there are none."""
-        chains = self._chains.get((report.sender, report.document_id), set())
-        of_document = [one for one in self.now.values() if one.chain in chains and one.sender == report.sender]
+        # Two agencies that are one by now may have used the same DocumentId; the one that is named is meant.
+        of_document = self._of_document({(report.sender, report.document_id)}) or self._of_document(report.about)
         if not of_document:
             return reasons.status_document_unknown(report.document_id, report.sender)
         if report.receiver:
             mine = [one for one in of_document if one.addressee == report.receiver]
+            mine = mine or [one for one in of_document if one.addressee in report.receivers]
         else:
-            mine = [one for one in of_document if one.addressee == report.reporter]
+            mine = [one for one in of_document if one.addressee == report.spoken_for]
+            mine = mine or [one for one in of_document if one.addressee in report.reporters]
             # An agency that carries for others may report in its own name for all of them.
-            mine = mine or [one for one in of_document if one.carrier == report.reporter]
+            mine = mine or [one for one in of_document if one.carrier in report.reporters]
         if not mine:
             return reasons.document_not_received(report.document_id, report.receiver or report.reporter)
         addressees = sorted({one.addressee for one in mine})
         return [_meant(report, [one for one in mine if one.addressee == addressee]) for addressee in addressees]
+
+    def _of_document(self, about: set[tuple[str, str]]) -> list[ReportedDelivery]:
+        chains = {(chain, sender) for sender, name in about for chain in self._chains.get((sender, name), ())}
+        return [one for one in self.now.values() if (one.chain, one.sender) in chains]
 
 
 def _meant(report: Report, here: Sequence[ReportedDelivery]) -> ReportedDelivery:

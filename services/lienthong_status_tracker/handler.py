@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from lienthong.bus.messages import Incoming
+    from lienthong.ledger.directory import Directory
     from lienthong.ledger.unit import Unit
     from lienthong.payload import PayloadStore
     from lienthong.signature.policy import Policy
@@ -107,13 +108,13 @@ class TrackStatus:
         submissions = [(message, examination.submission) for message, examination in batch]
         await unit.record_quarantined([quarantined_row(*item) for item in submissions if item[1].unanswerable])
         reports, refusals = await self._sort(unit, batch)
-        about = {(one.sender, one.document_id) for one in reports.values()}
+        about = {key for one in reports.values() for key in one.about}
         # Looked up before the deliveries: what is routed in between is then found there.
         under_way = await unit.documents_under_way(about)
         chains = await unit.chains_named(about)
         locked = await unit.lock_chains(set().union(*chains.values()))
-        under_way -= {(one.sender, one.document_id) for one in locked}
-        early = {index for index, one in reports.items() if (one.sender, one.document_id) in under_way}
+        routed = {(one.sender, one.document_id) for one in locked}
+        early = {index for index, one in reports.items() if one.about & under_way and not one.about & routed}
         timely = {index: report for index, report in reports.items() if index not in early}
         applied, refused, ahead = await self._apply(unit, timely, Deliveries(chains, locked))
         refusals |= refused
@@ -130,7 +131,7 @@ class TrackStatus:
             elif index in refusals:
                 outcomes.append(answers[refusals[index].refusal])
             else:
-                outcomes.append(_tell(reports[index], applied[reports[index].key], users))
+                outcomes.append(_tell(reports[index], applied[reports[index].key], users, unit.directory))
         return outcomes
 
     async def _sort(
@@ -191,7 +192,7 @@ class TrackStatus:
                 for one in walks:
                     deliveries.take(one)
                     fresh.append(one.row)
-                    recorded[report.key].append(_recorded(one.row, report.sender))
+                    recorded[report.key].append(_recorded(one.row, one.after[0].sender))
             if all(row.outcome == "illegal" for row in recorded[report.key]):
                 first = recorded[report.key][0]
                 refusals[index] = _report_refusal(
@@ -234,16 +235,19 @@ def _illegal(report: Report, delivery: ReportedDelivery) -> Problem:
 
 
 def _tell(
-    report: Report, rows: Sequence[RecordedStatus], deliveries: dict[tuple[UUID, str], ReportedDelivery]
+    report: Report,
+    rows: Sequence[RecordedStatus],
+    deliveries: dict[tuple[UUID, str], ReportedDelivery],
+    directory: Directory,
 ) -> Outcome:
     applied = [row for row in rows if row.outcome == "applied" and row.forwarded_at is None]
     if not applied:
         return Outcome()
-    outputs = tuple(_outgoing(report, row, deliveries[row.document, row.addressee]) for row in applied)
+    outputs = tuple(_outgoing(report, row, deliveries[row.document, row.addressee], directory) for row in applied)
     return Outcome(outputs, Mark("status", report.key))
 
 
-def _outgoing(report: Report, row: RecordedStatus, delivery: ReportedDelivery) -> Outgoing:
+def _outgoing(report: Report, row: RecordedStatus, delivery: ReportedDelivery, directory: Directory) -> Outgoing:
     code = report.status.status_code
     if report.receiver:
         told, about = delivery.carrier, delivery.sender
@@ -251,7 +255,8 @@ def _outgoing(report: Report, row: RecordedStatus, delivery: ReportedDelivery) -
         told, about = delivery.user_name, delivery.addressee
     return Outgoing(
         exchange=STATUS,
-        routing_key=status_key(told, about, code),
+        # Whoever was merged since has somebody who follows up its affairs.
+        routing_key=status_key(directory.told(told), about, code),
         message_id=str(derive("status", report.key, delivery.document, delivery.addressee)),
         body=report.message.body,
         content_type="application/edxml+xml",

@@ -41,6 +41,9 @@ class Report:
 
     `receiver` is set when the sender itself reports, and names the addressee it speaks to. `judged` is what was found
     about its signature; None of a status that was recorded before, since that counts.
+
+    `spoken_for` is whom From names, merged or not. `senders`, `reporters` and `receivers` are all who may be meant by
+    these: the document may be of before a merger.
     """
 
     message: Incoming
@@ -51,6 +54,15 @@ class Report:
     sender: str
     receiver: str | None
     judged: Judged | None
+    spoken_for: str
+    senders: frozenset[str]
+    reporters: frozenset[str]
+    receivers: frozenset[str] = frozenset()
+
+    @property
+    def about(self) -> set[tuple[str, str]]:
+        """What its document may be known by: sender and DocumentId."""
+        return {(sender, self.document_id) for sender in self.senders}
 
     @property
     def document_id(self) -> str:
@@ -68,7 +80,11 @@ def report_of(message: Incoming, examination: Examination, directory: Directory,
     if reporter is None:
         return reasons.sender_not_registered(written)
     user = message.user_id or ""
-    if not directory.speaks_for(user, reporter):
+    merged = directory.named(written)
+    if merged is not None and merged.connected and merged.code == user:
+        # An agency that was merged still tells what became of what it got before.
+        reporter = merged
+    elif not directory.speaks_for(user, reporter):
         return reasons.sender_not_user(written, user)
     # Code 13 is reported by the sender of the document; ResponseFor then names the receiver it is taken back from.
     named = directory.resolve(status.response_for.organ_id)
@@ -77,10 +93,26 @@ def report_of(message: Incoming, examination: Examination, directory: Directory,
     judged = judge(examination.signatures, directory, policy)
     if isinstance(judged, Problem):
         return judged
-    sender, receiver = named.code, None
+    reporters = directory.stands_for(reporter)
+    others = directory.stands_for(named)
+    written_as = directory.named(status.response_for.organ_id) or named
+    sender, receiver, senders, receivers = written_as.code, None, others | {written_as.code}, frozenset[str]()
     if STATUS_CODES[status.status_code].by_sender:
-        sender, receiver = reporter.code, named.code
-    return Report(message, examined.sha256, status, key_of(message), reporter.code, sender, receiver, judged)
+        sender, receiver, senders, receivers = reporter.code, written_as.code, reporters, others | {written_as.code}
+    return Report(
+        message,
+        examined.sha256,
+        status,
+        key_of(message),
+        reporter.code,
+        sender,
+        receiver,
+        judged,
+        (merged or reporter).code,
+        senders,
+        reporters,
+        receivers,
+    )
 
 
 def recalled(message: Incoming, examined: Examined, row: RecordedStatus) -> Report:
@@ -88,7 +120,19 @@ def recalled(message: Incoming, examined: Examined, row: RecordedStatus) -> Repo
     status = examined.status
     assert status is not None, "a status that was recorded can be read"
     receiver = row.addressee if STATUS_CODES[status.status_code].by_sender else None
-    return Report(message, examined.sha256, status, row.status, row.reporter, row.sender, receiver, None)
+    return Report(
+        message,
+        examined.sha256,
+        status,
+        row.status,
+        row.reporter,
+        row.sender,
+        receiver,
+        None,
+        row.reporter,
+        frozenset({row.sender}),
+        frozenset({row.reporter}),
+    )
 
 
 def key_of(message: Incoming) -> UUID:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Self
@@ -117,7 +118,9 @@ class AgencyClient(Requests):
         await self._bus.__aexit__(kind, error, trace)
         await self._seen.close()
 
-    async def send(self, document: Document | bytes, *, message_id: str | None = None) -> Submission:
+    async def send(
+        self, document: Document | bytes, *, message_id: str | None = None, test: bool = False
+    ) -> Submission:
         """Sign a document and submit it; returns when the broker has it on disk.
 
         The exchange answers in `statuses` with a `Receipt` or with `Refused`. Bytes that carry a signature already, or
@@ -128,6 +131,7 @@ class AgencyClient(Requests):
             message_id: the message's id. Left out, it is derived from the content, so that the same call made again
                 after `Unavailable` is the same message, which the exchange answers once; give one of your own to be
                 answered again for a document sent before.
+            test: whether it is a test: it may then go from and to agencies on trial, and is no official document.
 
         Raises:
             Unavailable: the broker did not confirm in time, or will not have the message, or the key cannot be
@@ -138,7 +142,10 @@ class AgencyClient(Requests):
         known = document if isinstance(document, Document) else await _readable(document)
         key = SubmissionKey.DOCUMENT_URGENT if known and known.urgent else SubmissionKey.DOCUMENT
         to_sign = known is not None and not await is_signed(body)
-        message = await self._submission(key, ("submitted", self.code), body, sign=to_sign, message_id=message_id)
+        identity = ("submitted", self.code, "test") if test else ("submitted", self.code)
+        message = await self._submission(key, identity, body, sign=to_sign, message_id=message_id)
+        if test:
+            message = replace(message, headers={**message.headers, Header.TEST: 1})
         return await self._submit(message, known.document_id if known else None)
 
     def deliveries(self) -> AsyncIterator[Delivery]:

@@ -70,6 +70,7 @@ class Delivery:
         found_en: the same in English.
         asks: what it asks of this agency, which answers with 15 or 16: that a document is withdrawn, updated, or, since
             the agency is removed from its receivers, given back; None when it asks nothing.
+        test: whether it is a test, from or to an agency on trial, and no official document.
     """
 
     document: Document
@@ -85,6 +86,7 @@ class Delivery:
     found_vi: str | None
     found_en: str | None
     asks: Event | None
+    test: bool
     _settle: Callable[[Delivery], Awaitable[None]] = field(repr=False, compare=False)
 
     async def done(self) -> None:

@@ -68,6 +68,7 @@ async def read_delivery(message: Incoming, code: str, settle: Callable[[Delivery
         found_vi=_text(message.headers.get(Header.FOUND_VI)),
         found_en=_text(message.headers.get(Header.FOUND_EN)),
         asks=asked(decoded, code),
+        test=bool(message.headers.get(Header.TEST)),
         _settle=settle,
     )
 

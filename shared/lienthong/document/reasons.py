@@ -9,6 +9,8 @@ from lienthong.errors import Problem
 
 __all__ = [
     "addressee_not_connected",
+    "addressee_official",
+    "addressee_on_trial",
     "addressee_suspended",
     "addressee_twice",
     "addressee_unknown",
@@ -18,6 +20,7 @@ __all__ = [
     "given_up",
     "message_id_missing",
     "message_id_reused",
+    "sender_merged",
     "sender_not_registered",
     "sender_not_user",
     "signature_refused",
@@ -104,6 +107,17 @@ def sender_not_user(code: str, user: str) -> Problem:
     )
 
 
+def sender_merged(code: str, successor: str) -> Problem:
+    """From names an agency that was merged into another one."""
+    return Problem(
+        "MessageHeader.From.OrganId",
+        "MessageHeader/From/OrganId",
+        f"{code} đã sáp nhập vào {successor}; hãy gửi bằng kết nối của {successor}",
+        f"{code} was merged into {successor}; send over the connection of {successor}",
+        SENDER_UNKNOWN,
+    )
+
+
 def document_id_taken(document_id: str, sha256: str) -> Problem:
     """The sender used this DocumentId before, for other content."""
     return Problem(
@@ -143,6 +157,28 @@ def addressee_suspended(code: str, name: str, position: int) -> Problem:
         position,
         f"{name} ({code}) đang tạm khóa; hãy liên hệ đơn vị vận hành",
         f"{name} ({code}) is suspended; ask the operator of the exchange",
+        RECEIVER_LOCKED,
+    )
+
+
+def addressee_on_trial(code: str, name: str, position: int) -> Problem:
+    """The addressee is on trial, and neither is the sender, nor is the document a test."""
+    return _addressee(
+        position,
+        f"{name} ({code}) đang kết nối thử; nếu là văn bản thử nghiệm, hãy gửi lại với DocumentId mới và tiêu đề test",
+        f"{name} ({code}) is on trial; if this is a test, send it under a new DocumentId with the header test",
+        RECEIVER_LOCKED,
+    )
+
+
+def addressee_official(code: str, name: str, position: int) -> Problem:
+    """The sender is on trial, the addressee is not, and the document is not marked as a test by its sender."""
+    return _addressee(
+        position,
+        f"Đơn vị gửi đang kết nối thử, {name} ({code}) thì không; "
+        "nếu là thử nghiệm, hãy gửi lại với DocumentId mới và tiêu đề test",
+        f"The sender is on trial and {name} ({code}) is not; "
+        "if this is a test, send it under a new DocumentId with the header test",
         RECEIVER_LOCKED,
     )
 

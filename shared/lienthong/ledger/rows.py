@@ -85,7 +85,11 @@ class AttachmentRow:
 
 @dataclass(frozen=True, slots=True)
 class DocumentRow:
-    """A document that was received; `acts` says what it does to an earlier one, None when it is new."""
+    """A document that was received.
+
+    `acts` says what it does to an earlier one, None when it is new; `test` that it is on trial, `flagged` that its
+    sender said so itself.
+    """
 
     document: UUID
     sender: str
@@ -106,6 +110,8 @@ class DocumentRow:
     submitted_at: datetime
     received_at: datetime
     acts: Acts | None = None
+    test: bool = False
+    flagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +131,8 @@ class RecordedDocument:
     received_at: datetime
     forwarded_at: datetime | None
     acts: dict[str, Any] | None = None
+    test: bool = False
+    flagged: bool = False
 
 
 @dataclass(frozen=True, slots=True)

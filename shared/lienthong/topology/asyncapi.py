@@ -127,11 +127,13 @@ def _receive(channel: str, summary: str) -> dict[str, Any]:
 
 def _messages() -> dict[str, Any]:
     submitted = (Header.SHA256, Header.SUBMITTED_AT)
+    submitted_document = (*submitted, Header.TEST)
     delivered = (
         Header.DOCUMENT,
         Header.DOCUMENT_ID,
         Header.SENDER,
         Header.BUSINESS,
+        Header.TEST,
         Header.SHA256,
         Header.VERDICT,
         Header.VALUE,
@@ -153,7 +155,7 @@ def _messages() -> dict[str, Any]:
         "AMQP properties: message_id, your own and new for each message; user_id, your agency code; delivery_mode 2."
     )
     return {
-        "document": _edxml("A document as edXML.", properties, submitted),
+        "document": _edxml("A document as edXML.", properties, submitted_document),
         "reportedStatus": _edxml("A status message as edXML.", properties, submitted),
         "delivery": _edxml("A document, in the sender's bytes.", "AMQP type: document.", delivered),
         "status": _edxml("A status, in the reporter's bytes.", "AMQP type: status.", told),
@@ -187,6 +189,11 @@ _HEADERS: dict[Header, dict[str, Any]] = {
     Header.SENDER: {"type": "string", "description": "Canonical code of the agency that sent it."},
     Header.RECEIVER: {"type": "string", "description": "Canonical code of the addressee it speaks of."},
     Header.BUSINESS: {"type": "integer", "enum": [0, 1, 2, 3], "description": "New, withdraw, update, replace."},
+    Header.TEST: {
+        "type": "integer",
+        "enum": [1],
+        "description": "There when the document is a test: never an official one, and never counted as such.",
+    },
     Header.VERDICT: {
         "type": "string",
         "enum": [one.value for one in Verdict],

@@ -80,6 +80,7 @@ class Header(StrEnum):
     SENDER = "sender"
     RECEIVER = "receiver"
     BUSINESS = "business"
+    TEST = "test"
     STATUS_CODE = "status-code"
     VERDICT = "verdict"
     VALUE = "value"

@@ -77,6 +77,7 @@ def to_receivers(document: RecordedDocument, carriers: Sequence[str], found: Fou
             Header.VALUE: found.value,
             Header.FOUND_VI: found.vi,
             Header.FOUND_EN: found.en,
+            **({Header.TEST: 1} if document.test else {}),
         },
         priority=URGENT_PRIORITY if document.lane == Lane.URGENT else 0,
     )

@@ -26,13 +26,13 @@ def speaks_for(directory: Directory) -> Callable[[str, str], bool]:
     """Return whether a certificate's agency may speak for the agency in From, by the directory.
 
     It may when it is that agency, in whichever form the code is written and whether or not it is connected, or the
-    one that carries it.
+    one it was merged into, or the one that carries it. One that was merged speaks for itself only.
     """
 
     def speaks(certified: str, written: str) -> bool:
-        signer, sender = directory.resolve(certified), directory.resolve(written)
+        signer, sender = directory.named(certified), directory.resolve(written)
         if signer is None or sender is None:
             return False
-        return signer.code == sender.code or directory.speaks_for(signer.code, sender)
+        return signer in (sender, directory.named(written)) or directory.speaks_for(signer.code, sender)
 
     return speaks

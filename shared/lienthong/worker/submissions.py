@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from lienthong.bus.messages import Incoming
     from lienthong.errors import Problem
 
-__all__ = ["Attached", "Examined", "examine", "quarantined_row", "submission_key", "submission_row", "submitted_at"]
+__all__ = [
+    "Attached",
+    "Examined",
+    "examine",
+    "is_flagged",
+    "quarantined_row",
+    "submission_key",
+    "submission_row",
+    "submitted_at",
+]
 
 
 DIGEST_LENGTH = 64
@@ -108,6 +117,12 @@ def submitted_at(message: Incoming) -> datetime:
         return said.astimezone(UTC) if said.tzinfo else message.received_at
     except (KeyError, ValueError, OverflowError):
         return message.received_at
+
+
+def is_flagged(message: Incoming) -> bool:
+    """Tell whether the sender says that what it submitted is a test (header ``test``): true, not 0, or such a word."""
+    said = message.headers.get(Header.TEST)
+    return said.strip().lower() in ("1", "true", "yes") if isinstance(said, str) else bool(said)
 
 
 def _shown(stranger: object) -> str:

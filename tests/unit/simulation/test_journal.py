@@ -37,6 +37,7 @@ def delivery(sender: str, document_id: str, sha256: str, value: Value = Value.PA
         sha256,
         urgent=False,
         received_at=NOW,
+        test=False,
         verdict=None,
         value=value,
         found_vi=None,

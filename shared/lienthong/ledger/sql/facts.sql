@@ -48,13 +48,15 @@ join unnest($1::text[], $2::text[]) as k (user_name, message_id) using (user_nam
 with fact as (
     insert into document (document, sender, document_id, business, user_name, message_id, sha256, size, subject, code,
                           promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at,
-                          acts)
+                          acts, test, flagged)
     select document, sender, document_id, business, user_name, message_id, sha256, size, subject, code,
-           promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at, acts
+           promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at, acts,
+           test, flagged
     from jsonb_to_recordset($1::jsonb) as r (
         document uuid, sender text, document_id text, business smallint, user_name text, message_id text, sha256 text,
         size bigint, subject text, code text, promulgated_on date, type_name text, due_on date, priority integer,
-        lane text, addressees text[], submitted_at timestamptz, received_at timestamptz, acts jsonb)
+        lane text, addressees text[], submitted_at timestamptz, received_at timestamptz, acts jsonb,
+        test boolean, flagged boolean)
     order by document
     on conflict do nothing
     returning *
@@ -63,7 +65,7 @@ insert into entry (kind, document, agency, digest, facts)
 select 'DocumentReceived', document, sender, sha256,
        jsonb_build_object('document_id', document_id, 'business', business, 'user', user_name,
                           'message_id', message_id, 'size', size, 'submitted_at', submitted_at,
-                          'received_at', received_at)
+                          'received_at', received_at, 'test', test)
 from fact
 
 -- name: insert_attachments
@@ -76,13 +78,13 @@ on conflict do nothing
 
 -- name: recall_documents
 select document, sender, document_id, business, user_name, message_id, sha256, size, lane, addressees,
-       received_at, forwarded_at, acts
+       received_at, forwarded_at, acts, test, flagged
 from document
 where document = any ($1::uuid[])
 
 -- name: recall_documents_of
 select document, sender, document_id, business, d.user_name, d.message_id, sha256, size, lane, addressees,
-       received_at, forwarded_at, acts
+       received_at, forwarded_at, acts, test, flagged
 from document d
 join unnest($1::text[], $2::text[]) as k (user_name, message_id)
     on d.user_name = k.user_name and d.message_id = k.message_id

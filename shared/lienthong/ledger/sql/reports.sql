@@ -1,19 +1,19 @@
 -- What people ask of the ledger. Read only.
 
 -- name: supervision
--- $1, $2: the period; a unit's grade comes from the offices whose work its applied statuses speak of.
+-- $1, $2: the period; tests do not count; a unit's grade comes from the offices whose work its applied statuses speak of.
 with unit as (
     select code, name, stage, stage in ('trial', 'official') as connected from agency where supervised
 ), received as (
     select d.addressee as code, count(*) as documents
-    from delivery d join routing r using (document)
-    where r.forwarded_at >= $1 and r.forwarded_at < $2
+    from delivery d join routing r using (document) join document using (document)
+    where r.forwarded_at >= $1 and r.forwarded_at < $2 and not document.test
     group by d.addressee
 ), told as (
     select s.reporter as code, count(distinct c.office) as offices,
            bool_or(c.office = 'leader') as leader, bool_or(c.office = 'officer') as officer
-    from status s join status_code c using (code)
-    where s.outcome = 'applied' and c.office is not null and s.recorded_at >= $1 and s.recorded_at < $2
+    from status s join status_code c using (code) join document using (document)
+    where not document.test and s.outcome = 'applied' and c.office is not null and s.recorded_at >= $1 and s.recorded_at < $2
     group by s.reporter
 )
 select unit.code, unit.name, unit.stage, unit.connected, coalesce(received.documents, 0) as documents,
@@ -42,12 +42,12 @@ select (select count(*) from document) as documents,
        (select count(*) from entry) as entries
 
 -- name: values
--- What documents of a period are worth by their latest judgement.
+-- What documents of a period are worth by their latest judgement; tests are worth nothing.
 select case when held_until is not null then 'held' else value end as value, count(*) as documents
 from (
     select distinct on (v.document) v.value, v.held_until
     from verification v join document d using (document)
-    where d.recorded_at >= $1 and d.recorded_at < $2
+    where d.recorded_at >= $1 and d.recorded_at < $2 and not d.test
     order by v.document, v.judgement desc
 ) as latest
 group by 1
@@ -57,11 +57,13 @@ group by 1
 with queued as (
     select extract(epoch from r.forwarded_at - d.submitted_at) as seconds
     from document d join routing r using (document)
-    where r.outcome = 'routed' and r.forwarded_at is not null and d.recorded_at >= $1 and d.recorded_at < $2
+    where r.outcome = 'routed' and r.forwarded_at is not null and not d.test
+      and d.recorded_at >= $1 and d.recorded_at < $2
 ), told as (
     select extract(epoch from min(s.forwarded_at) - d.submitted_at) as seconds
     from document d join status s using (document)
-    where s.outcome = 'applied' and s.forwarded_at is not null and d.recorded_at >= $1 and d.recorded_at < $2
+    where s.outcome = 'applied' and s.forwarded_at is not null and not d.test
+      and d.recorded_at >= $1 and d.recorded_at < $2
     group by d.document, s.addressee
 )
 select 'delivery' as what, count(*) as count,
