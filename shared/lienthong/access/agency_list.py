@@ -159,13 +159,14 @@ def _read_lines(rows: Iterator[list[str]], header: Sequence[str], found: AgencyL
             continue
         reader = _Reader(line, dict(zip(header, (cell.strip() for cell in cells), strict=True)), any_code=any_code)
         one = reader.line()
-        for code in dict.fromkeys(row.code for row in one.codes):
-            if code in seen:
-                reader.add(
-                    "code" if code == one.agency.code else "old_code",
-                    f"mã {code} đã có ở dòng {seen[code]}; hãy giữ lại một dòng",
-                    f"code {code} stands in line {seen[code]} already; keep one of them",
-                )
+        codes = [row.code for row in one.codes]
+        if taken := [code for code in codes if code in seen]:
+            reader.add(
+                "code" if taken[0] == one.agency.code else "old_code",
+                f"mã {taken[0]} đã có ở dòng {seen[taken[0]]}; hãy giữ lại một dòng",
+                f"code {taken[0]} stands in line {seen[taken[0]]} already; keep one of them",
+            )
+        for code in codes:
             seen.setdefault(code, line)
         found.troubles += reader.troubles
         if not reader.troubles:

@@ -265,8 +265,8 @@ class Registry:
             for one in certificates
         ]
         if all(one.verdict is not Verdict.VALID for one in found):
-            # The one that ends last is the one that is meant.
-            why = found[0].reason
+            # One that may yet turn out valid is nearer to it than one that never will.
+            why = next((one for one in found if one.verdict is Verdict.INDETERMINATE), found[0]).reason
             yield Missing(f"chứng thư số chưa hợp lệ: {why.vi}; {remedy}", f"no valid certificate: {why.en}; {remedy}")
 
 

@@ -1,0 +1,135 @@
+"""Units on trial, documents sent as tests, and agencies that were merged, through the workers' handlers."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.integration.workers.conftest import document, handle, status, submitted
+from tests.integration.workers.test_way import Exchange, refusal
+
+from lienthong.access.standing import Registry
+from lienthong.ledger.rows import AgencyRow
+from lienthong.trust import TrustStore
+
+if TYPE_CHECKING:
+    from tests.integration.workers.conftest import ExaminesHere
+
+    from lienthong.bus.messages import Outgoing
+    from lienthong.ledger.ledger import Ledger
+    from lienthong.ledger.reports import Reports
+    from lienthong.payload import FolderStore
+
+AGES = timedelta(days=3650)
+
+
+@pytest.fixture
+def exchange(ledger: Ledger, store: FolderStore, examiner: ExaminesHere) -> Exchange:
+    """Provide the handlers."""
+    return Exchange(ledger, store, examiner)
+
+
+async def routed(exchange: Exchange, sender: str, to: str, headers: dict[str, Any] | None = None) -> Outgoing:
+    """Take a document as far as the router's first output: its delivery, or its refusal."""
+    message = submitted(document("routed", sender=sender, to=(to,)), message_id="routed", **headers or {})
+    (outcome,) = await handle(exchange.router, exchange.ledger, *await exchange.to_router(message))
+    return outcome.outputs[0]
+
+
+@pytest.mark.parametrize(
+    ("sender", "to", "headers", "delivered", "test"),
+    [
+        ("H31", "H32", {}, True, True),
+        ("H31", "H23", {}, False, None),
+        ("H31", "H23", {"test": 1}, True, True),
+        ("G22", "H31", {}, False, None),
+        ("G22", "H31", {"test": "true"}, True, True),
+        ("G22", "H31.1", {"test": True}, True, True),
+        ("G22", "H23", {"test": 1}, True, True),
+        ("G22", "H23", {"test": 0}, True, None),
+        ("G22", "H23", {}, True, None),
+    ],
+)
+async def test_trial_and_official_do_not_mix_unmarked(
+    exchange: Exchange,
+    ledger: Ledger,
+    sender: str,
+    to: str,
+    headers: dict[str, Any],
+    *,
+    delivered: bool,
+    test: bool | None,
+) -> None:
+    """A unit on trial exchanges with others on trial, and with anybody what its sender marks as a test."""
+    await ledger.register([AgencyRow(code, f"Tỉnh {code}", stage="trial") for code in ("H31", "H32")])
+    await ledger.register([AgencyRow("H31.1", "Sở")])
+    output = await routed(exchange, sender, to, headers)
+    if delivered:
+        assert output.type == "document"
+        assert output.headers.get("test") == (1 if test else None)
+    else:
+        (problem,) = refusal([output]).problems
+        assert problem.province_code == 23
+        assert "header test" in problem.en
+        assert "tiêu đề test" in problem.vi
+
+
+async def test_tests_are_never_counted(exchange: Exchange, reports: Reports) -> None:
+    """A receiver of tests alone has received nothing, whatever it reports of them."""
+    await exchange.deliver(submitted(document(), test=1))
+    await exchange.report(submitted(status("03"), user="H23", message_id="s1"))
+    ever = (datetime.now(UTC) - AGES, datetime.now(UTC) + AGES)
+    units = {unit.code: unit for unit in (await reports.supervision(*ever)).units}
+    assert (units["H23"].documents, units["H23"].feedback) == (0, "nothing-received")
+    assert sum((await reports.values(*ever)).values()) == 0
+    await exchange.deliver(submitted(document("d2"), message_id="m2"))
+    units = {unit.code: unit for unit in (await reports.supervision(*ever)).units}
+    assert (units["H23"].documents, units["H23"].feedback) == (1, "never")
+    assert sum((await reports.values(*ever)).values()) == 1
+
+
+async def merge(ledger: Ledger, old: str, new: str) -> None:
+    """Merge an agency into another, as of today."""
+    await Registry(ledger, lambda: TrustStore.of(roots=()), by="lan@test").merge([old], new)
+
+
+async def test_mail_to_a_merged_agency_reaches_its_successor(exchange: Exchange, ledger: Ledger) -> None:
+    """It is delivered to the queue of the one that took over; the merged one sends nothing any more."""
+    await merge(ledger, "H41", "H23")
+    output = await routed(exchange, "G22", "H41")
+    assert output.routing_key == "H23"
+    both = submitted(document("both", to=("H41", "H23")), message_id="both")
+    (outcome,) = await handle(exchange.router, ledger, *await exchange.to_router(both))
+    assert "H41" in refusal(outcome.outputs).problems[0].en
+    (sent,) = await handle(exchange.ingest, ledger, submitted(document("own", sender="H41"), message_id="own"))
+    assert "was merged into H23" in refusal(sent.outputs).problems[0].en
+    for_it = submitted(document("for", sender="H41"), user="H23", message_id="for")
+    assert len(await exchange.to_router(for_it)) == 1
+
+
+@pytest.mark.parametrize(("user", "reporter"), [("H41", "H41"), ("H23", "H41"), ("H23", "H23")])
+async def test_statuses_of_documents_from_before_a_merger_flow(
+    exchange: Exchange, ledger: Ledger, user: str, reporter: str
+) -> None:
+    """Of what a merged agency received it may report itself, or its successor may, in either name."""
+    await exchange.deliver(submitted(document(to=("H41",))))
+    await merge(ledger, "H41", "H23")
+    (outcome,) = await exchange.report(submitted(status("03", reporter=reporter), user=user, message_id="s1"))
+    (output,) = outcome.outputs
+    assert output.routing_key == "from.G22.to.H41.03"
+
+
+@pytest.mark.parametrize("owner", ["G22", "H23"])
+async def test_statuses_about_a_merged_senders_documents_reach_its_successor(
+    exchange: Exchange, ledger: Ledger, owner: str
+) -> None:
+    """Whichever code the receiver writes, the successor is told what became of them, and may ask for them back."""
+    await exchange.deliver(submitted(document(to=("H41",))))
+    await merge(ledger, "G22", "H23")
+    told = submitted(status("03", reporter="H41", owner=owner), user="H41", message_id="s1")
+    (outcome,) = await exchange.report(told)
+    assert outcome.outputs[0].routing_key == "from.H23.to.H41.03"
+    back = submitted(status("13", reporter="H23", owner="H41"), user="H23", message_id="s2")
+    (asked,) = await exchange.report(back)
+    assert asked.outputs[0].routing_key == "from.H41.to.G22.13"
