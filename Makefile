@@ -65,8 +65,9 @@ fuzz: $(VENV)/.fuzz ## feed hostile bytes to whatever a stranger reaches, guided
 check: lint test fuzz ## do everything main has to pass
 
 .PHONY: bench
-bench: install ## measure what examining a signature costs beside the bare arithmetic, and keeping payloads
+bench: install ## measure what examining a signature costs beside the bare arithmetic, keeping payloads, and a directory of full size
 	@$(BIN)/python tests/bench/payload.py
+	@$(BIN)/python tests/bench/directory.py
 	@$(BIN)/python tests/bench/signature.py
 
 SEED ?= 2026

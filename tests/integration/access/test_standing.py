@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    from lienthong.ledger.directory import Stage
+
 # The authority's lists are of today.
 NOW = datetime.now(UTC)
 TODAY = NOW.astimezone(VIETNAM).date()
@@ -101,20 +103,18 @@ async def test_a_revoked_certificate_is_none(registry: Registry, authority: Deve
     assert "agency certificate" in missing.en
 
 
-@pytest.mark.parametrize(
-    ("code", "stage", "remedy"),
-    [
+async def test_other_ways_have_their_own_commands(registry: Registry) -> None:
+    """What has to touch the broker as well is not done here, and the text says where it is."""
+    ways: tuple[tuple[str, Stage, str], ...] = (
         ("H24", "suspended", "agency suspend H24"),
         ("H24", "registered", "agency suspend H24"),
         ("H26", "trial", "agency add H26 --trial"),
         ("H27", "official", "agency resume H27"),
         ("H99", "trial", "no such agency"),
-    ],
-)
-async def test_other_ways_have_their_own_commands(registry: Registry, code: str, stage: str, remedy: str) -> None:
-    """What has to touch the broker as well is not done here, and the text says where it is."""
-    with pytest.raises(NotPossibleError, match=remedy):
-        await registry.stage(code, stage)  # type: ignore[arg-type]
+    )
+    for code, stage, remedy in ways:
+        with pytest.raises(NotPossibleError, match=remedy):
+            await registry.stage(code, stage)
 
 
 async def test_a_certificate_has_to_name_its_agency(registry: Registry, authority: DevelopmentAuthority) -> None:

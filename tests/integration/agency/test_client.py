@@ -100,6 +100,23 @@ async def test_a_submission_is_what_the_wire_contract_says(stage: Stage) -> None
     assert (ordinary.document_id, urgent.document_id) == ("d1", "d2")
 
 
+async def test_a_test_is_marked_both_ways(stage: Stage) -> None:
+    """What is sent as a test says so and is another message; what arrives as one says so, and nothing else does."""
+    await stage.deliver(paper("d1"), found={Header.TEST: "1"})
+    await stage.deliver(paper("d2"))
+    async with AgencyClient(stage.url, signer=None) as client:
+        marked, plain = await client.send(b"x", test=True), await client.send(b"x")
+        arrived = {}
+        for _ in range(2):
+            delivery = await one(client)
+            arrived[delivery.document.document_id] = delivery.test
+            await delivery.done()
+    assert arrived == {"d1": True, "d2": False}
+    assert marked.message_id != plain.message_id
+    sent = {message.message_id: message.headers.get("test") for message in await stage.submitted(Step.INGEST, 2)}
+    assert sent == {marked.message_id: 1, plain.message_id: None}
+
+
 async def test_the_same_call_is_the_same_message(stage: Stage) -> None:
     """A retry after an outage cannot become a second submission, unless the agency asks to be answered again."""
     async with AgencyClient(stage.url, signer=None) as client:

@@ -30,46 +30,31 @@ def exchange(ledger: Ledger, store: FolderStore, examiner: ExaminesHere) -> Exch
     return Exchange(ledger, store, examiner)
 
 
-async def routed(exchange: Exchange, sender: str, to: str, headers: dict[str, Any] | None = None) -> Outgoing:
+async def routed(exchange: Exchange, sender: str, to: str, headers: dict[str, Any], name: str) -> Outgoing:
     """Take a document as far as the router's first output: its delivery, or its refusal."""
-    message = submitted(document("routed", sender=sender, to=(to,)), message_id="routed", **headers or {})
+    message = submitted(document(name, sender=sender, to=(to,)), message_id=name, **headers)
     (outcome,) = await handle(exchange.router, exchange.ledger, *await exchange.to_router(message))
     return outcome.outputs[0]
 
 
-@pytest.mark.parametrize(
-    ("sender", "to", "headers", "delivered", "test"),
-    [
-        ("H31", "H32", {}, True, True),
-        ("H31", "H23", {}, False, None),
-        ("H31", "H23", {"test": 1}, True, True),
-        ("G22", "H31", {}, False, None),
-        ("G22", "H31", {"test": "true"}, True, True),
-        ("G22", "H31.1", {"test": True}, True, True),
-        ("G22", "H23", {"test": 1}, True, True),
-        ("G22", "H23", {"test": 0}, True, None),
-        ("G22", "H23", {}, True, None),
-    ],
-)
-async def test_trial_and_official_do_not_mix_unmarked(
-    exchange: Exchange,
-    ledger: Ledger,
-    sender: str,
-    to: str,
-    headers: dict[str, Any],
-    *,
-    delivered: bool,
-    test: bool | None,
-) -> None:
+async def test_trial_and_official_do_not_mix_unmarked(exchange: Exchange, ledger: Ledger) -> None:
     """A unit on trial exchanges with others on trial, and with anybody what its sender marks as a test."""
     await ledger.register([AgencyRow(code, f"Tỉnh {code}", stage="trial") for code in ("H31", "H32")])
     await ledger.register([AgencyRow("H31.1", "Sở")])
-    output = await routed(exchange, sender, to, headers)
-    if delivered:
-        assert output.type == "document"
-        assert output.headers.get("test") == (1 if test else None)
-    else:
-        (problem,) = refusal([output]).problems
+    delivered: tuple[tuple[str, str, dict[str, Any], int | None], ...] = (
+        ("H31", "H32", {}, 1),
+        ("H31", "H23", {"test": 1}, 1),
+        ("G22", "H31", {"test": "true"}, 1),
+        ("G22", "H31.1", {"test": True}, 1),
+        ("G22", "H23", {"test": 1}, 1),
+        ("G22", "H23", {"test": 0}, None),
+        ("G22", "H23", {}, None),
+    )
+    for number, (sender, to, headers, test) in enumerate(delivered):
+        output = await routed(exchange, sender, to, headers, f"d{number}")
+        assert (output.type, output.headers.get("test")) == ("document", test), (sender, to, headers)
+    for sender, to in (("H31", "H23"), ("G22", "H31"), ("G22", "H31.1")):
+        (problem,) = refusal([await routed(exchange, sender, to, {}, f"{sender} {to}")]).problems
         assert problem.province_code == 23
         assert "header test" in problem.en
         assert "tiêu đề test" in problem.vi
@@ -97,7 +82,7 @@ async def merge(ledger: Ledger, old: str, new: str) -> None:
 async def test_mail_to_a_merged_agency_reaches_its_successor(exchange: Exchange, ledger: Ledger) -> None:
     """It is delivered to the queue of the one that took over; the merged one sends nothing any more."""
     await merge(ledger, "H41", "H23")
-    output = await routed(exchange, "G22", "H41")
+    output = await routed(exchange, "G22", "H41", {}, "d1")
     assert output.routing_key == "H23"
     both = submitted(document("both", to=("H41", "H23")), message_id="both")
     (outcome,) = await handle(exchange.router, ledger, *await exchange.to_router(both))
@@ -108,28 +93,26 @@ async def test_mail_to_a_merged_agency_reaches_its_successor(exchange: Exchange,
     assert len(await exchange.to_router(for_it)) == 1
 
 
-@pytest.mark.parametrize(("user", "reporter"), [("H41", "H41"), ("H23", "H41"), ("H23", "H23")])
-async def test_statuses_of_documents_from_before_a_merger_flow(
-    exchange: Exchange, ledger: Ledger, user: str, reporter: str
-) -> None:
+async def test_statuses_of_documents_from_before_a_merger_flow(exchange: Exchange, ledger: Ledger) -> None:
     """Of what a merged agency received it may report itself, or its successor may, in either name."""
     await exchange.deliver(submitted(document(to=("H41",))))
     await merge(ledger, "H41", "H23")
-    (outcome,) = await exchange.report(submitted(status("03", reporter=reporter), user=user, message_id="s1"))
-    (output,) = outcome.outputs
-    assert output.routing_key == "from.G22.to.H41.03"
+    for code, user, reporter in (("01", "H41", "H41"), ("03", "H23", "H41"), ("04", "H23", "H23")):
+        message = submitted(status(code, reporter=reporter), user=user, message_id=f"s{code}")
+        (outcome,) = await exchange.report(message)
+        assert outcome.outputs[0].routing_key == f"from.G22.to.H41.{code}"
 
 
-@pytest.mark.parametrize("owner", ["G22", "H23"])
 async def test_statuses_about_a_merged_senders_documents_reach_its_successor(
-    exchange: Exchange, ledger: Ledger, owner: str
+    exchange: Exchange, ledger: Ledger
 ) -> None:
     """Whichever code the receiver writes, the successor is told what became of them, and may ask for them back."""
     await exchange.deliver(submitted(document(to=("H41",))))
     await merge(ledger, "G22", "H23")
-    told = submitted(status("03", reporter="H41", owner=owner), user="H41", message_id="s1")
-    (outcome,) = await exchange.report(told)
-    assert outcome.outputs[0].routing_key == "from.H23.to.H41.03"
-    back = submitted(status("13", reporter="H23", owner="H41"), user="H23", message_id="s2")
+    for code, owner in (("01", "G22"), ("03", "H23")):
+        message = submitted(status(code, reporter="H41", owner=owner), user="H41", message_id=f"s{code}")
+        (outcome,) = await exchange.report(message)
+        assert outcome.outputs[0].routing_key == f"from.H23.to.H41.{code}"
+    back = submitted(status("13", reporter="H23", owner="H41"), user="H23", message_id="s13")
     (asked,) = await exchange.report(back)
     assert asked.outputs[0].routing_key == "from.H41.to.G22.13"
