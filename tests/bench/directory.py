@@ -78,8 +78,8 @@ async def measure(url: str, console: Console) -> None:
         assert agency is not None
         directory.carrier(agency)
         times.append(time.perf_counter() - began)
-    worst, median = max(times) * 1e6, statistics.median(times) * 1e6
-    console.print(f"a look-up with its carrier: {median:.1f} µs, the longest of {LOOK_UPS:,} {worst:.0f} µs")
+    median, most_of_them = statistics.median(times) * 1e6, statistics.quantiles(times, n=1000)[-1] * 1e6
+    console.print(f"a look-up with its carrier: {median:.1f} µs, 99.9 % of {LOOK_UPS:,} within {most_of_them:.0f} µs")
     seen = []
     for number in range(1, CHANGES + 1):
         async with operator.registry() as registry:
