@@ -250,7 +250,8 @@ async def read_directory(connection: asyncpg.pool.PoolConnectionProxy[asyncpg.Re
     now = (await connection.fetch(statement("directory_version")))[0]
     if now["version"] == known.version:
         return known if today == known.today else known.changed(known.version, today, {}, {})
-    if known.version < now["reread"]:
+    # A number that went back is another ledger's: restored, or that of a standby which had not got everything.
+    if not now["reread"] <= known.version < now["version"]:
         known = Directory.empty()
     # Codes first: what they name is then found among the agencies, which are read later.
     codes = await _changed_codes(connection, known.version)

@@ -92,7 +92,7 @@ async def test_a_code_passes_to_another_agency_on_a_day(ledger: Ledger) -> None:
 
 
 async def test_a_running_worker_reads_what_changed_and_nothing_else(ledger: Ledger, database: str) -> None:
-    """After a change it shares every other agency with what it knew; after rows were deleted it reads everything."""
+    """After a change it shares every other agency with what it knew; after a deletion or a restore it reads all."""
     lines = [
         f"H23.{number},Đơn vị {number},000.{number // 99:02}.{number % 99:02}.H23" for number in range(1, AGENCIES)
     ]
@@ -114,6 +114,11 @@ async def test_a_running_worker_reads_what_changed_and_nothing_else(ledger: Ledg
         assert unit.directory.resolve("000.00.08.H23") is None
         assert unit.directory.resolve("000.00.09.H23") is not None
         assert unit.directory.agency("H23.8") is not before.agency("H23.8")
+    connection = await asyncpg.connect(database)
+    await connection.execute("update directory_version set version = version - 1")
+    await connection.close()
+    async with worker.transaction() as unit:
+        assert unit.directory.agency("H23.8") is not after.agency("H23.8")
     await worker.close()
 
 
