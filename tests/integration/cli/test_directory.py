@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from typer.testing import CliRunner
 
 from lienthong.trust import DevelopmentAuthority
-from lienthong_cli.__main__ import app
+from lienthong_cli.__main__ import assembled
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def test_the_life_of_an_agency_in_the_directory(database: str, tmp_path: Path) -
 
     def typed(*arguments: str, status: int = 0) -> str:
         # In this process: a dozen commands would spend a minute on starting alone.
-        done = CliRunner().invoke(app, ["agency", *arguments], env=settings)
+        done = CliRunner().invoke(assembled("agency"), ["agency", *arguments], env=settings)
         assert done.exit_code == status, done.output
         return done.output
 

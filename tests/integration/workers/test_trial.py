@@ -103,6 +103,16 @@ async def test_statuses_of_documents_from_before_a_merger_flow(exchange: Exchang
         assert outcome.outputs[0].routing_key == f"from.G22.to.H41.{code}"
 
 
+async def test_two_deliveries_of_what_is_one_agency_now_stay_two(exchange: Exchange, ledger: Ledger) -> None:
+    """Where both had got a document before the merger, From says of whose delivery a status is."""
+    await exchange.deliver(submitted(document(to=("H41", "H23"))))
+    await merge(ledger, "H41", "H23")
+    for reporter in ("H23", "H41"):
+        message = submitted(status("03", reporter=reporter), user="H23", message_id=f"s{reporter}")
+        (outcome,) = await exchange.report(message)
+        assert [one.routing_key for one in outcome.outputs] == [f"from.G22.to.{reporter}.03"]
+
+
 async def test_statuses_about_a_merged_senders_documents_reach_its_successor(
     exchange: Exchange, ledger: Ledger
 ) -> None:
