@@ -115,9 +115,7 @@ alter table document
 comment on column document.test is 'sent on trial: never counted as official';
 comment on column document.flagged is 'its sender said itself that it is a test';
 
-grant select on agency_stage, agency_contact, agency_certificate to
-    lienthong_ingest, lienthong_signature_verify, lienthong_router, lienthong_status_tracker, lienthong_notifier,
-    lienthong_reader, lienthong_operator;
+grant select on agency_stage, agency_contact, agency_certificate to lienthong_reader, lienthong_operator;
 
 create index entry_decision on entry (agency, recorded_at) where kind in (
     'AgencyAdmitted', 'AgencyMerged', 'AgencyResumed', 'AgencyStaged', 'AgencySuspended', 'CertificateRecorded',
