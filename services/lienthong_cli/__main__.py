@@ -12,7 +12,7 @@ import typer
 __all__ = ["assembled", "main"]
 
 GROUPS: Final = {
-    "agency": ("agency", "access", "directory", "standing"),
+    "agency": ("agency", "access", "directory", "standing", "limits"),
     "deadletter": ("deadletter",),
     "demo": ("demo",),
     "edxml": ("edxml",),

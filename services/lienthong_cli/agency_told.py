@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified
+from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified, Waiting
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.document.verdicts import Verdict
 from lienthong.edxml.wire_time import VIETNAM
@@ -35,7 +35,8 @@ class Answers:
         received: the message id a document was sent under, by the exchange's id of it.
         verified: documents that are known to be worth something.
         delivered: documents that stand in their receivers' queues.
-        held: documents that wait until their signatures can be judged.
+        parked: documents that wait for receivers who do not collect.
+    held: documents that wait until their signatures can be judged.
         settled: message ids that nothing more need be waited for.
         refused: whether one was refused.
         exists: whether one was, because another document has its id.
@@ -45,6 +46,7 @@ class Answers:
     received: dict[UUID, str] = field(default_factory=dict)
     verified: set[UUID] = field(default_factory=set)
     delivered: set[UUID] = field(default_factory=set)
+    parked: set[UUID] = field(default_factory=set)
     held: set[UUID] = field(default_factory=set)
     settled: set[str] = field(default_factory=set)
     refused: bool = False
@@ -82,15 +84,18 @@ class Answers:
                     self.held.discard(told.document)
                 elif told.document not in self.verified:
                     self.held.add(told.document)
+            case Waiting():
+                message_id = self.received.get(told.document)
+                self.parked.add(told.document)
             case Delivered():
                 message_id = self.received.get(told.document)
                 self.delivered.add(told.document)
-        if isinstance(told, Verified | Delivered) and message_id is not None and self._known(told.document):
+        if isinstance(told, Verified | Waiting | Delivered) and message_id is not None and self._known(told.document):
             self.settled.add(message_id)
         return self.submitted[message_id] if message_id is not None else None
 
     def _known(self, document: UUID) -> bool:
-        return document in self.held or (document in self.verified and document in self.delivered)
+        return document in self.held or (document in self.verified and document in self.delivered | self.parked)
 
 
 def describe(told: Told) -> str:
@@ -110,6 +115,8 @@ def describe(told: Told) -> str:
         case Delivered():
             to = ", ".join(addressee.agency for addressee in told.addressees)
             return f"{told.document_id}: đã đến nơi nhận / delivered to {to}"
+        case Waiting():
+            return f"{told.document_id}: {told.vi} / {told.en}"
         case Verified():
             return _describe_verified(told)
         case StatusReport():

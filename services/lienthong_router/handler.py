@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 
 from lienthong.document import reasons
 from lienthong.document.life_cycle import State
-from lienthong.document.messages import DocumentToRoute
+from lienthong.document.messages import DocumentToRoute, Lane
+from lienthong.ledger.parking import ParkedRow
 from lienthong.ledger.rows import DeliveryRow, Mark, RecordedDocument, RecordedRouting, RefusalRow, RoutingRow
 from lienthong.topology.names import Step
 from lienthong.topology.plan import agency_plan
 from lienthong.worker.answers import refusal_row, refuse, to_notifier, to_receivers
 from lienthong.worker.handler import Outcome
-from lienthong.worker.notices import delivered
+from lienthong.worker.notices import delivered, waiting
 from lienthong_router.earlier import Earlier
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
     from uuid import UUID
 
     from lienthong.bus.messages import Incoming
@@ -43,13 +44,25 @@ class Routable:
 
 
 class RouteDocument:
-    """Resolve the addressees, record the deliveries, fan out with one publish."""
+    """Resolve the addressees, record the deliveries, fan out with one publish.
+
+    Args:
+        store: where payloads are.
+        declare: makes an agency's queues.
+        note: is told into whose queues something is put; see `lienthong_router.parking`.
+    """
 
     step = Step.ROUTER
 
-    def __init__(self, store: PayloadStore, declare: Callable[[Plan], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        store: PayloadStore,
+        declare: Callable[[Plan], Awaitable[None]],
+        note: Callable[[Iterable[str]], None] = lambda _: None,
+    ) -> None:
         self._store = store
         self._declare = declare
+        self._note = note
         self._declared: set[str] = set()
 
     async def decide(self, message: Incoming) -> Routable:
@@ -62,27 +75,28 @@ class RouteDocument:
         keys = {item.task.document for _, item in batch}
         documents = await unit.documents(keys)
         before = await unit.routings(keys)
-        routings, problems, waiting = await self._route(unit, batch, documents, before)
+        routings, problems, early = await self._route(unit, batch, documents, before)
         refusals = {
             key: _refusal(documents[key], problems.get(key, ()))
             for key, routing in routings.items()
             if routing.outcome == "refused"
         }
         answers = await refuse(unit, list(refusals.values()))
-        await self._declare_queues({one.carrier for routing in routings.values() for one in routing.deliveries})
+        carriers = {one.carrier for routing in routings.values() for one in routing.deliveries if not one.parked}
+        await self._declare_queues(carriers)
         outcomes: list[Outcome | Unavailable] = []
         leaving: set[UUID] = set()
         for _, item in batch:
             key = item.task.document
-            if key in waiting:
-                outcomes.append(waiting[key])
+            if key in early:
+                outcomes.append(early[key])
             elif key in refusals:
                 outcomes.append(answers[refusals[key].refusal])
             elif routings[key].forwarded_at is not None or key in leaving:
                 outcomes.append(Outcome())
             else:
                 leaving.add(key)
-                outcomes.append(_deliver(documents[key], routings[key], item))
+                outcomes.append(self._deliver(documents[key], routings[key], item))
         return outcomes
 
     async def _route(
@@ -103,14 +117,14 @@ class RouteDocument:
         before = before | await unit.routings({one.document for one in new if one.business})
         fresh: dict[UUID, RoutingRow] = {}
         problems: dict[UUID, list[Problem]] = {}
-        waiting: dict[UUID, Unavailable] = {}
+        early: dict[UUID, Unavailable] = {}
         for message, item in batch:
             key = item.task.document
-            if key in before or key in fresh or key in waiting:
+            if key in before or key in fresh or key in early:
                 continue
             wait = earlier.waits_for(documents[key], message.attempts)
             if wait is not None:
-                waiting[key] = wait
+                early[key] = wait
                 continue
             deliveries, problems[key] = resolve(documents[key], unit.directory)
             acted = earlier.act(documents[key], deliveries, unit.directory) if not problems[key] else None
@@ -119,10 +133,11 @@ class RouteDocument:
                 fresh[key] = RoutingRow(key, "refused")
             else:
                 fresh[key] = RoutingRow(key, "routed", acted.deliveries, acted.actions)
-        routings = before | await unit.record_routings(list(fresh.values()))
+        rows = list(fresh.values())
+        routings = before | await unit.record_routings(rows, await _parked(unit, rows, documents))
         await unit.update_deliveries(earlier.changed)
         await unit.settle_actions(earlier.settled)
-        return routings, problems, waiting
+        return routings, problems, early
 
     async def _declare_queues(self, carriers: set[str]) -> None:
         # The broker reports a publish that reached no queue, but not one of several queues that is missing: so this
@@ -130,6 +145,19 @@ class RouteDocument:
         for code in sorted(carriers - self._declared):
             await self._declare(agency_plan(code))
             self._declared.add(code)
+
+    def _deliver(self, document: RecordedDocument, routing: RecordedRouting, item: Routable) -> Outcome:
+        there = [delivery for delivery in routing.deliveries if not delivery.parked]
+        # What was withdrawn meanwhile is not handed out any more.
+        carriers = sorted({delivery.carrier for delivery in there if delivery.state != State.WITHDRAWN})
+        self._note(carriers)
+        parts = [carriers[start : start + MOST_CARRIERS] for start in range(0, len(carriers), MOST_CARRIERS)]
+        # One id for all parts: each queue is in one of them only.
+        deliveries = tuple(to_receivers(document, part, item.task.found, item.body) for part in parts)
+        tell = waiting if any(delivery.parked for delivery in routing.deliveries) else delivered
+        notice = tell(document, routing.deliveries, datetime.now(UTC))
+        # The sender is told only what is so: the notice leaves when the broker has confirmed the delivery.
+        return Outcome(deliveries, Mark("routing", document.document), then=(to_notifier(notice),))
 
 
 def resolve(document: RecordedDocument, directory: Directory) -> tuple[tuple[DeliveryRow, ...], list[Problem]]:
@@ -162,12 +190,13 @@ def _refusal(document: RecordedDocument, problems: Iterable[Problem]) -> Refusal
     return refusal_row(Step.ROUTER, "document", submission, document.sha256, problems, document.document_id)
 
 
-def _deliver(document: RecordedDocument, routing: RecordedRouting, item: Routable) -> Outcome:
-    # What was withdrawn meanwhile is not handed out any more.
-    carriers = sorted({delivery.carrier for delivery in routing.deliveries if delivery.state != State.WITHDRAWN})
-    parts = [carriers[start : start + MOST_CARRIERS] for start in range(0, len(carriers), MOST_CARRIERS)]
-    # One id for all parts: each queue is in one of them only.
-    deliveries = tuple(to_receivers(document, part, item.task.found, item.body) for part in parts)
-    notice = delivered(document, routing.deliveries, datetime.now(UTC))
-    # The sender is told only what is so: the notice leaves when the broker has confirmed the delivery.
-    return Outcome(deliveries, Mark("routing", document.document), then=(to_notifier(notice),))
+async def _parked(
+    unit: Unit, rows: Sequence[RoutingRow], documents: Mapping[UUID, RecordedDocument]
+) -> list[ParkedRow]:
+    """Return what has to wait, because its carrier does not collect."""
+    parked = await unit.parking.among({one.carrier for row in rows for one in row.deliveries})
+    wanted = {(row.document, one.carrier): None for row in rows for one in row.deliveries if one.carrier in parked}
+    return [
+        ParkedRow(document, carrier, documents[document].lane == Lane.URGENT, ordinal)
+        for ordinal, (document, carrier) in enumerate(wanted)
+    ]

@@ -21,6 +21,7 @@ __all__ = [
     "AccessSettings",
     "BrokerSettings",
     "LedgerSettings",
+    "ParkingSettings",
     "PayloadSettings",
     "ServiceSettings",
     "SignatureSettings",
@@ -95,6 +96,19 @@ class LedgerSettings(Group):
     url: SecretStr = Field(
         SecretStr("postgresql://lienthong@127.0.0.1:5432/lienthong"),
         description="PostgreSQL address of the ledger; of several hosts, comma-separated, the one that takes writes",
+    )
+
+
+class ParkingSettings(Group):
+    """When an agency that does not collect is parked."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_PARKING_", frozen=True, hide_input_in_errors=True)
+
+    limit: int = Field(
+        10_000,
+        ge=2,
+        description="documents in an agency's queue from which on its further ones wait in the ledger; they follow "
+        "when half of it is free",
     )
 
 

@@ -12,7 +12,16 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
-from lienthong.agency import AgencyClient, Delivered, DocumentReference, Receipt, Refused, StatusReport, Verified
+from lienthong.agency import (
+    AgencyClient,
+    Delivered,
+    DocumentReference,
+    Receipt,
+    Refused,
+    StatusReport,
+    Verified,
+    Waiting,
+)
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
 from lienthong.document.verdicts import Value, Verdict
@@ -429,7 +438,7 @@ def _name(told: Told) -> str:
     match told:
         case StatusReport():
             return told.code
-        case Receipt() | Delivered() | Verified():
+        case Receipt() | Waiting() | Delivered() | Verified():
             return told.kind
         case Refused():
             return "refusal"

@@ -9,7 +9,7 @@
             register(delivery.document, delivery.value)          # 01 is reported when the loop comes back
             await agency.report_status(delivery, "03")
         async for status in agency.statuses():
-            ...                                                  # Receipt, Verified, Refused, Delivered or StatusReport
+            ...                                                  # Receipt, Verified, Refused, Delivered, StatusReport …
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from __future__ import annotations
 from lienthong.agency.client import AgencyClient
 from lienthong.agency.messages import Delivery, DocumentReference, StatusReport, Submission
 from lienthong.document.life_cycle import STATUS_CODES, Event, State
-from lienthong.document.messages import Delivered, Receipt, Refused, Verified
+from lienthong.document.messages import Delivered, Receipt, Refused, Verified, Waiting
 
 __all__ = [
     "STATUS_CODES",
@@ -32,4 +32,5 @@ __all__ = [
     "StatusReport",
     "Submission",
     "Verified",
+    "Waiting",
 ]

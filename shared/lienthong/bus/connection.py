@@ -19,7 +19,7 @@ from lienthong.bus.publisher import Publisher
 from lienthong.errors import MisconfiguredError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from types import TracebackType
 
     from lienthong.bus.looking import Standing
@@ -128,6 +128,10 @@ class Bus:
     async def exists(self, queue: str) -> bool:
         """Tell whether there is a queue of this name."""
         return await looking.exists(self._publishing, queue, within=self._connect_seconds)
+
+    async def lengths(self, queues: Collection[str]) -> dict[str, int | None]:
+        """Return how many messages stand ready in each queue; None where there is no such queue."""
+        return await looking.lengths(self._publishing, queues, within=self._connect_seconds)
 
     async def look(self, queue: str) -> list[Standing] | None:
         """Return what stands ready in a queue, taking nothing; None when there is no such queue. See `looking.look`."""

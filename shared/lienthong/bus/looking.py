@@ -12,11 +12,11 @@ from lienthong.bus.link import BROKER_TROUBLE, describe
 from lienthong.errors import Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from lienthong.bus.link import Link
 
-__all__ = ["Standing", "exists", "look"]
+__all__ = ["Standing", "exists", "lengths", "look"]
 
 RPC_SECONDS = 30.0
 
@@ -41,6 +41,32 @@ async def exists(link: Link, queue: str, *, within: float) -> bool:
     except BROKER_TROUBLE as error:
         raise Unavailable(f"cannot ask for {queue}: {describe(error)}") from error
     return True
+
+
+async def lengths(link: Link, queues: Collection[str], *, within: float) -> dict[str, int | None]:
+    """Return how many messages stand ready in each queue, None where there is no such queue.
+
+    What a consumer has in hand is not counted. For a quorum queue without a leader RabbitMQ says 0.
+
+    Raises:
+        Unavailable: the broker does not say.
+    """
+    found: dict[str, int | None] = {}
+    channel = await link.channel(confirms=False, within=within)
+    for queue in queues:
+        try:
+            declared = await channel.queue_declare(queue, passive=True, timeout=RPC_SECONDS)
+            found[queue] = declared.message_count or 0
+        except aiormq.ChannelNotFoundEntity:
+            found[queue] = None
+            channel = await link.channel(confirms=False, within=within)
+        except BROKER_TROUBLE as error:
+            raise Unavailable(f"cannot ask for {queue}: {describe(error)}") from error
+    try:
+        await channel.close(timeout=RPC_SECONDS)
+    except BROKER_TROUBLE as error:
+        raise Unavailable(f"cannot end asking: {describe(error)}") from error
+    return found
 
 
 async def look(link: Link, queue: str, *, within: float) -> list[Standing] | None:

@@ -32,6 +32,7 @@ __all__ = [
     "Receipt",
     "Refused",
     "Verified",
+    "Waiting",
     "WireModel",
     "decode_notice",
 ]
@@ -153,6 +154,23 @@ class Delivered(WireModel):
     delivered_at: AwareDatetime
 
 
+class Waiting(WireModel):
+    """The document waits in the exchange for addressees that do not collect what is in their queue.
+
+    `addressees` are those it waits for; in the queues of `delivered` it is already. A notice `Delivered` follows
+    when it is in the queue of every addressee.
+    """
+
+    kind: Literal["waiting"] = "waiting"
+    document: UUID
+    document_id: str
+    addressees: tuple[Addressee, ...]
+    delivered: tuple[Addressee, ...] = ()
+    vi: str
+    en: str
+    waiting_since: AwareDatetime
+
+
 class FoundSignature(BaseModel):
     """One signature of a document: on the message, inside a PDF (`subject` names it), or a time stamp."""
 
@@ -187,12 +205,12 @@ class Verified(WireModel):
     judged_at: AwareDatetime
 
 
-Notice = Annotated[Receipt | Refused | Delivered | Verified, Field(discriminator="kind")]
+Notice = Annotated[Receipt | Refused | Waiting | Delivered | Verified, Field(discriminator="kind")]
 
-_NOTICE: TypeAdapter[Receipt | Refused | Delivered | Verified] = TypeAdapter(Notice)
+_NOTICE: TypeAdapter[Receipt | Refused | Waiting | Delivered | Verified] = TypeAdapter(Notice)
 
 
-def decode_notice(body: bytes) -> Receipt | Refused | Delivered | Verified:
+def decode_notice(body: bytes) -> Receipt | Refused | Waiting | Delivered | Verified:
     """Return the notice in a message body; raises pydantic's ``ValidationError`` when it is none."""
     return _NOTICE.validate_json(body)
 

@@ -12,6 +12,7 @@ from uuid import UUID  # noqa: TC003
 
 from lienthong.ledger.addresses import Addresses
 from lienthong.ledger.ledger import translated
+from lienthong.ledger.parking import ParkedAgency
 from lienthong.ledger.rows import VerificationRow
 from lienthong.ledger.statements import statement
 from lienthong.ledger.unit import recorded_dead_letter
@@ -195,6 +196,10 @@ class Reports:
         """Return the history of one document: when, what, facts."""
         rows = await self._fetch("document_story", document)
         return [(row["recorded_at"], row["kind"], json.loads(row["facts"])) for row in rows]
+
+    async def parked(self) -> list[ParkedAgency]:
+        """Return which agencies do not collect, and how much waits for each of them."""
+        return [ParkedAgency(**row) for row in await self._fetch("parked_summary")]
 
     async def dead_letters(self, step: str | None = None, *, settled: bool = False) -> list[RecordedDeadLetter]:
         """Return the dead letters of one step, or of all; those already replayed or discarded only when `settled`."""

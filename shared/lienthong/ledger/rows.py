@@ -321,13 +321,14 @@ class RoutingRow:
 
 @dataclass(frozen=True, slots=True)
 class RecordedDelivery:
-    """A delivery as the ledger holds it."""
+    """A delivery as the ledger holds it; `parked`: it was left to wait, whether or not it has been sent since."""
 
     document: UUID
     addressee: str
     written: str
     carrier: str
     state: str
+    parked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -438,7 +439,7 @@ class NoticeRow:
 
     notice: UUID
     agency: str
-    kind: Literal["receipt", "verified", "refusal", "delivered"]
+    kind: Literal["receipt", "verified", "refusal", "waiting", "delivered"]
     document: UUID | None
     caused_at: datetime
 

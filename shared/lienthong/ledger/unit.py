@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lienthong.ledger.actions import EarlierDocument, SettledAction
+from lienthong.ledger.parking import Parking
 from lienthong.ledger.repairs import RepairRow, StatusInput, UnreportedDelivery
 from lienthong.ledger.rows import (
     AttachmentRow,
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     import asyncpg
 
     from lienthong.ledger.directory import Directory
+    from lienthong.ledger.parking import ParkedRow
     from lienthong.ledger.rows import Mark
 
 __all__ = ["ASKED_FOR", "Unit", "recorded_dead_letter"]
@@ -65,6 +67,8 @@ class Unit:
         self._connection = connection
         self.directory = directory
         """The agencies, as of the begin of this transaction."""
+        self.parking = Parking(connection)
+        """Who does not collect, and what waits for them."""
 
     async def mark_forwarded(self, marks: Iterable[tuple[Mark, datetime]]) -> None:
         """Mark facts forwarded.
@@ -182,11 +186,13 @@ class Unit:
         held: int = await self._connection.fetchval(statement("count_held"))
         return held
 
-    async def record_routings(self, rows: Sequence[RoutingRow]) -> dict[UUID, RecordedRouting]:
-        """Record routings with their deliveries and actions; return each as it was first recorded."""
+    async def record_routings(
+        self, rows: Sequence[RoutingRow], parked: Sequence[ParkedRow] = ()
+    ) -> dict[UUID, RecordedRouting]:
+        """Record routings with deliveries and actions, and what waits; return each as it was first recorded."""
         deliveries = [delivery for row in rows for delivery in row.deliveries]
         actions = [action for row in rows for action in row.actions]
-        await self._insert("insert_routings", rows, as_json(deliveries), as_json(actions))
+        await self._insert("insert_routings", rows, as_json(deliveries), as_json(actions), as_json(parked))
         return await self.routings({row.document for row in rows})
 
     async def routings(self, keys: Collection[UUID]) -> dict[UUID, RecordedRouting]:

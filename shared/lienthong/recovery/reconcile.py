@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from lienthong.bus.errors import PublishForbidden, Unroutable
 from lienthong.document.ids import derive
 from lienthong.document.messages import DocumentToRoute, DocumentToVerify, Lane
-from lienthong.errors import LienThongError, Unavailable
+from lienthong.errors import LienThongError
 from lienthong.ledger.repairs import RepairRow
 from lienthong.ledger.rows import Mark
 from lienthong.recovery.findings import Finding, Kind
@@ -28,7 +28,7 @@ from lienthong.topology.names import Step, delivery_queue, work_queue
 from lienthong.topology.plan import agency_plan, exchange_plan
 from lienthong.worker.answers import answer, to_notifier, to_receivers, to_router, to_signature_verify
 from lienthong.worker.ladder import reason
-from lienthong.worker.notices import delivered, found, receipt, verified
+from lienthong.worker.notices import delivered, first_delivered, found, receipt, verified, waiting
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -241,7 +241,7 @@ class Reconciler:
             case Kind.DELIVERY_LOST:
                 document, rows = await _document(unit, key)
                 body = await self._store.get(document.sha256)
-                return to_receivers(document, [what], found(_first_delivered(rows)), body)
+                return to_receivers(document, [what], found(first_delivered(rows)), body)
             case Kind.NOTICE_LOST:
                 return await _notice(unit, what, key, judgement)
         if what == Step.STATUS_TRACKER:
@@ -256,7 +256,7 @@ class Reconciler:
             origin = document.user_name, document.message_id
             return put_back(Step.INGEST, lane, origin, body, document.sha256, user=self._user)
         if what == Step.ROUTER:
-            route = DocumentToRoute(document=key, sha256=document.sha256, found=found(_first_delivered(rows)))
+            route = DocumentToRoute(document=key, sha256=document.sha256, found=found(first_delivered(rows)))
             return to_router(route, lane, document.size)
         return to_signature_verify(
             DocumentToVerify(
@@ -312,6 +312,7 @@ async def _notices(unit: Unit, keys: Collection[Key]) -> list[tuple[_Lost, Origi
             notice_id = {
                 "receipt": derive("receipt", document.user_name, document.message_id),
                 "verified": derive("verified", key, judgement, document.user_name),
+                "waiting": derive("waiting", key),
                 "delivered": derive("delivered", key),
             }[kind]
         wanted.append((_Lost(finding, (kind, key, judgement)), work_origin(Step.NOTIFIER, notice_id)))
@@ -332,17 +333,10 @@ async def _notice(unit: Unit, kind: str, key: UUID, judgement: int) -> Outgoing:
         case _:
             routing = (await unit.routings([key]))[key]
             assert routing.forwarded_at is not None, "only what has left is told"
-            notice = delivered(document, routing.deliveries, routing.forwarded_at)
+            tell = waiting if kind == "waiting" else delivered
+            notice = tell(document, routing.deliveries, routing.forwarded_at)
     return to_notifier(notice)
 
 
 async def _document(unit: Unit, key: UUID) -> tuple[RecordedDocument, Sequence[VerificationRow]]:
     return (await unit.documents([key]))[key], (await unit.verifications([key]))[key]
-
-
-def _first_delivered(rows: Sequence[VerificationRow]) -> VerificationRow:
-    """Return the judgement by which a document was sent to its receivers."""
-    for row in rows:
-        if not row.held:
-            return row
-    raise Unavailable("no judgement lets it be delivered")

@@ -9,6 +9,7 @@ __all__ = [
     "DEAD_LETTERED",
     "HELD",
     "JUDGED_AGAIN",
+    "PARKED",
     "PHASE_SECONDS",
     "PUBLISHED",
     "QUARANTINED",
@@ -46,6 +47,8 @@ PHASE_SECONDS = Histogram(
     ["step", "phase"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+
+PARKED = Gauge("lienthong_agencies_parked", "Agencies that do not collect, whose further documents wait in the ledger")
 
 VERIFIED = Counter(
     "lienthong_documents_verified", "Judgements recorded, by verdict and by value or held", ["verdict", "value"]

@@ -218,6 +218,13 @@ with fact as (
     where document in (select document from fact)
     order by document, addressee, earlier
     returning *
+), parked as (
+    insert into parked_delivery (document, carrier, urgent)
+    select document, carrier, urgent
+    from jsonb_to_recordset($4::jsonb) as r (document uuid, carrier text, urgent boolean, ordinal integer)
+    where document in (select document from fact)
+    order by ordinal
+    returning *
 )
 insert into entry (kind, document, agency, facts)
 select 'DeliveryRecorded', document, addressee,
@@ -228,13 +235,17 @@ union all
 -- In the story of what is acted on; `by` leads to the story of what acts.
 select 'ActionRecorded', earlier, addressee, jsonb_build_object('by', document, 'kind', kind, 'outcome', outcome)
 from actions
+union all
+select 'DeliveryParked', document, carrier, '{}'
+from parked
 
 -- name: recall_routings
 select document, outcome, forwarded_at from routing where document = any ($1::uuid[])
 
 -- name: recall_deliveries
-select document, addressee, written, carrier, state
+select document, addressee, written, carrier, state, p.document is not null as parked
 from delivery
+left join parked_delivery p using (document, carrier)
 where document = any ($1::uuid[])
 order by document, addressee
 

@@ -90,6 +90,12 @@ union all
 select 'delivered', r.document, 0 from routing r
 where r.outcome = 'routed' and r.forwarded_at < $1
   and not exists (select from sent s where s.document = r.document and s.kind = 'delivered')
+  and not exists (select from parked_delivery p
+                  where p.document = r.document and (p.told_at is null or p.told_at >= $1))
+union all
+select distinct 'waiting', r.document, 0 from routing r join parked_delivery p using (document)
+where r.forwarded_at < $1 and p.sent_at is null
+  and not exists (select from sent s where s.document = r.document and s.kind = 'waiting')
 union all
 select 'refusal', r.refusal, 0 from refusal r
 where r.recorded_at < $1 and not exists (select from notice n where n.notice = r.refusal and n.forwarded_at is not null)
@@ -99,8 +105,8 @@ where r.recorded_at < $1 and not exists (select from notice n where n.notice = r
 select d.document, d.carrier,
        exists (select from entry e where e.document = d.document and e.kind = 'DeliveryRepeated'
                and e.agency = d.carrier) as repeated
-from delivery d join routing r using (document)
-where r.forwarded_at < $1
+from queued_delivery d
+where d.queued_at < $1
 group by d.document, d.carrier
 having bool_and(d.state = 'delivered')
 order by d.carrier, d.document

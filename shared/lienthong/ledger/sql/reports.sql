@@ -6,8 +6,8 @@ with unit as (
     select code, name, stage, stage in ('trial', 'official') as connected from agency where supervised
 ), received as (
     select d.addressee as code, count(*) as documents
-    from delivery d join routing r using (document) join document using (document)
-    where r.forwarded_at >= $1 and r.forwarded_at < $2 and not document.test
+    from queued_delivery d join document using (document)
+    where d.queued_at >= $1 and d.queued_at < $2 and not document.test
     group by d.addressee
 ), told as (
     select s.reporter as code, count(distinct c.office) as offices,
@@ -54,11 +54,13 @@ group by 1
 
 -- name: timings
 -- Seconds from the sender's submission to the confirmed delivery queue, and to the first status in its own queue.
+-- For what was parked the exchange waited for the receiver: that is not its own time.
 with queued as (
     select extract(epoch from r.forwarded_at - d.submitted_at) as seconds
     from document d join routing r using (document)
     where r.outcome = 'routed' and r.forwarded_at is not null and not d.test
       and d.recorded_at >= $1 and d.recorded_at < $2
+      and not exists (select from parked_delivery p where p.document = d.document)
 ), told as (
     select extract(epoch from min(s.forwarded_at) - d.submitted_at) as seconds
     from document d join status s using (document)
@@ -95,6 +97,7 @@ select d.document, d.sender, d.document_id, d.sha256,
                where f.about = 'document' and f.user_name = d.user_name and f.message_id = d.message_id
            ) then 'refused'
            when r.forwarded_at is null then 'waiting'
+           when exists (select from parked_delivery p where p.document = d.document and p.sent_at is null) then 'waiting'
            when exists (select from delivery v where v.document = d.document and v.state <> 'withdrawn') then 'delivered'
            else 'withdrawn'
        end as outcome
@@ -113,6 +116,11 @@ with fact as (
     select 'DocumentVerified', document || ' ' || judgement from verification
     union all
     select 'DeliveryRecorded', document || ' ' || addressee from delivery
+    union all
+    select 'DeliveryParked', document || ' ' || carrier from parked_delivery
+    union all
+    select case when dropped then 'ParkedDeliveryDropped' else 'ParkedDeliverySent' end, document || ' ' || carrier
+    from parked_delivery where sent_at is not null
     union all
     select 'StatusReported', concat_ws(' ', document, addressee, reporter, code, message_id) from status
     union all
@@ -134,6 +142,9 @@ with fact as (
                when 'DocumentReceived' then document::text
                when 'DocumentVerified' then document || ' ' || (facts ->> 'judgement')
                when 'DeliveryRecorded' then document || ' ' || agency
+               when 'DeliveryParked' then document || ' ' || agency
+               when 'ParkedDeliverySent' then document || ' ' || agency
+               when 'ParkedDeliveryDropped' then document || ' ' || agency
                when 'StatusReported' then
                    concat_ws(' ', document, facts ->> 'addressee', agency, facts ->> 'code', facts ->> 'message_id')
                when 'NoticeGiven' then facts ->> 'notice'
@@ -143,8 +154,9 @@ with fact as (
            end as key,
            count(*) as times
     from entry
-    where kind in ('DocumentReceived', 'DocumentVerified', 'DeliveryRecorded', 'StatusReported', 'DocumentRefused',
-                   'StatusRefused', 'NoticeGiven', 'ActionRecorded', 'ActionSettled')
+    where kind in ('DocumentReceived', 'DocumentVerified', 'DeliveryRecorded', 'DeliveryParked', 'ParkedDeliverySent',
+                   'ParkedDeliveryDropped', 'StatusReported', 'DocumentRefused', 'StatusRefused', 'NoticeGiven',
+                   'ActionRecorded', 'ActionSettled')
     group by 1, 2
 )
 select kind, key, coalesce(facts.times, 0) as facts, coalesce(entries.times, 0) as entries
