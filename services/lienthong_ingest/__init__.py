@@ -2,9 +2,9 @@
 
 Consumes: ``work.ingest.urgent``, ``work.ingest`` (exchange ``submission``, keys ``document.urgent``, ``document``).
 Publishes: the document to signature-verify; its receipt or refusal to the notifier.
-Records: submission, document, attachment, refusal.
+Records: submission, document, attachment, refusal, how much of its quotas an agency has used.
 Refuses: what is not edXML, lacks a field, is too large or broken; a sender who is not the authenticated user; an id
-that was used before for other content.
+that was used before for other content; what is more than an agency may send.
 Quarantines: a message without ``user_id``, since nobody can be answered for it.
 """
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from lienthong.payload import JournaledStore
-from lienthong.settings import PayloadSettings
+from lienthong.settings import PayloadSettings, QuotaSettings
+from lienthong.worker.quotas import Quotas
 from lienthong.worker.service import Connections, main
 from lienthong_ingest.handler import IngestDocument
 
@@ -11,7 +12,8 @@ from lienthong_ingest.handler import IngestDocument
 async def build(connections: Connections) -> IngestDocument:
     """Return the handler with what the settings name."""
     store = JournaledStore(PayloadSettings().folder)
-    return IngestDocument(await connections.closing.enter_async_context(store))
+    quotas = Quotas("document", QuotaSettings())
+    return IngestDocument(await connections.closing.enter_async_context(store), quotas)
 
 
 if __name__ == "__main__":

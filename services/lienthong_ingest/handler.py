@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from lienthong.document import reasons
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from lienthong.ledger.directory import Directory
     from lienthong.ledger.unit import Unit
     from lienthong.payload import PayloadStore
+    from lienthong.worker.quotas import Quotas
 
 __all__ = ["IngestDocument"]
 
@@ -48,15 +50,32 @@ LARGE_BYTES = 256 * 1024
 
 
 class IngestDocument:
-    """Examine submitted documents, keep their payloads, record them once."""
+    """Examine submitted documents, keep their payloads, record them once.
+
+    What an agency sends that is over its quota most likely is too much again. It is neither decoded nor kept before the
+    ledger has counted it: refusing it then costs less than sending it did, so that no queue of it builds up in front of
+    what others send.
+
+    Args:
+        store: where payloads are kept.
+        quotas: how much agencies may send; None for no limit.
+    """
 
     step = Step.INGEST
 
-    def __init__(self, store: PayloadStore) -> None:
+    def __init__(self, store: PayloadStore, quotas: Quotas | None = None) -> None:
         self._store = store
+        self._quotas = quotas
 
     async def decide(self, message: Incoming) -> Examined:
         """Decode a message and keep its payload durably; `Unavailable` when the store is."""
+        # One that came back may have been received before: it is not refused without a look.
+        came_back = message.delivery_count or message.attempts
+        if self._quotas is not None and self._quotas.suspects(message.user_id) and not came_back:
+            return Examined(sha256(message.body).hexdigest(), unread=True)
+        return await self._examine(message)
+
+    async def _examine(self, message: Incoming) -> Examined:
         if len(message.body) > LARGE_BYTES:
             examined = await asyncio.to_thread(examine, message, "document")
         else:
@@ -68,7 +87,8 @@ class IngestDocument:
     async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome]:
         """Record submissions, documents and refusals; the first message of a document speaks for all of them."""
         await unit.record_quarantined([quarantined_row(*item) for item in batch if item[1].unanswerable])
-        rows, refusals = await self._sort(unit, batch)
+        first_content, batch, excess = await self._count(unit, batch)
+        rows, refusals = await self._sort(unit, batch, first_content, excess)
         recorded = await self._record_documents(unit, batch, rows)
         for index, row in rows.items():
             if recorded[row.document].sha256 != row.sha256:
@@ -85,21 +105,53 @@ class IngestDocument:
                 outcomes.append(_forward(message, recorded[rows[index].document]))
         return outcomes
 
-    async def _sort(
+    async def _count(
         self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]
+    ) -> tuple[dict[tuple[str, str], str], list[tuple[Incoming, Examined]], dict[int, Problem]]:
+        """Record submissions, and count those that are new.
+
+        Returns:
+            The SHA-256 each submission was first seen with; the batch, with what is not too much examined by now; and
+            what is too much, by position.
+        """
+        answerable = [(index, item) for index, item in enumerate(batch) if not item[1].unanswerable]
+        first_content, fresh = await unit.record_submissions(
+            [submission_row(*item) for _, item in answerable if item[0].message_id]
+        )
+        if self._quotas is None:
+            return first_content, list(batch), {}
+        new: list[int] = []
+        for index, (message, _) in answerable:
+            if not message.message_id or submission_key(message) in fresh:
+                fresh.discard(submission_key(message))
+                new.append(index)
+        counted = [(submission_key(message)[0], len(message.body)) for message, _ in (batch[index] for index in new)]
+        problems = await self._quotas.excess(unit, counted) if counted else []
+        excess = {index: problem for index, problem in zip(new, problems, strict=True) if problem is not None}
+        read = [
+            (message, await self._examine(message) if examined.unread and index not in excess else examined)
+            for index, (message, examined) in enumerate(batch)
+        ]
+        return first_content, read, excess
+
+    async def _sort(
+        self,
+        unit: Unit,
+        batch: Sequence[tuple[Incoming, Examined]],
+        first_content: dict[tuple[str, str], str],
+        excess: dict[int, Problem],
     ) -> tuple[dict[int, DocumentRow], dict[int, RefusalRow]]:
         """Tell what is to be recorded as a document from what is refused, by position in the batch.
 
         What was decided about this very message before stays so, whatever the directory says now.
         """
         answerable = {index: item for index, item in enumerate(batch) if not item[1].unanswerable}
-        first_content = await unit.record_submissions(
-            [submission_row(*item) for item in answerable.values() if item[0].message_id]
-        )
         refused_before = await unit.refusals({_refusal(*item).refusal for item in answerable.values()})
         rows: dict[int, DocumentRow] = {}
-        problems: dict[int, Problem] = {}
+        problems: dict[int, Problem] = dict(excess)
         for index, (message, examined) in answerable.items():
+            if index in excess:
+                continue
             content = first_content.get(submission_key(message), examined.sha256)
             if content != examined.sha256:
                 problems[index] = reasons.message_id_reused(submission_key(message)[1])

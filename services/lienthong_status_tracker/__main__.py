@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from lienthong.payload import JournaledStore
-from lienthong.settings import PayloadSettings, SignatureSettings, TrustSettings
+from lienthong.settings import PayloadSettings, QuotaSettings, SignatureSettings, TrustSettings
 from lienthong.signature.policy import Policy
 from lienthong.trust.refresher import Refresher
 from lienthong.worker.examiners import Examiners
+from lienthong.worker.quotas import Quotas
 from lienthong.worker.service import Connections, main
 from lienthong_status_tracker.handler import TrackStatus
 
@@ -20,7 +21,8 @@ async def build(connections: Connections) -> TrackStatus:
     examiners = await enter(Examiners(folder, trust.folder, processes=signature.processes))
     refresher = await enter(Refresher(trust.folder)) if trust.refresh else None
     remember = refresher.remember if refresher else None
-    return TrackStatus(await enter(JournaledStore(folder)), examiners, policy, remember=remember)
+    quotas = Quotas("status", QuotaSettings())
+    return TrackStatus(await enter(JournaledStore(folder)), examiners, policy, remember=remember, quotas=quotas)
 
 
 if __name__ == "__main__":

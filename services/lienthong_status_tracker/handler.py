@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lienthong.payload import PayloadStore
     from lienthong.signature.policy import Policy
     from lienthong.signature.verification import Examined as Signatures
+    from lienthong.worker.quotas import Quotas
 
 __all__ = ["Examination", "Examines", "TrackStatus"]
 
@@ -65,6 +66,7 @@ class TrackStatus:
         examiners: find out everything about a signature.
         policy: whether unsigned statuses are applied.
         remember: is told of every signer's certificate, whose revocation is to be known from now on.
+        quotas: how much agencies may report; None for no limit.
     """
 
     step = Step.STATUS_TRACKER
@@ -76,11 +78,13 @@ class TrackStatus:
         policy: Policy,
         *,
         remember: Callable[[x509.Certificate], None] | None = None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._store = store
         self._examiners = examiners
         self._policy = policy
         self._remember = remember
+        self._quotas = quotas
 
     async def decide(self, message: Incoming) -> Examination:
         """Decode a status, keep its payload durably, and examine its signature; `Unavailable` when that fails now."""
@@ -142,9 +146,10 @@ class TrackStatus:
             for index, (message, examination) in enumerate(batch)
             if not examination.submission.unanswerable
         }
-        first_content = await unit.record_submissions(
+        first_content, fresh = await unit.record_submissions(
             [submission_row(*item) for item in answerable.values() if item[0].message_id]
         )
+        excess = await self._excess(unit, [item[0] for item in answerable.values()], fresh)
         refused_before = await unit.refusals({_refusal(*item).refusal for item in answerable.values()})
         recorded = {row.status: row for row in await unit.statuses({key_of(item[0]) for item in answerable.values()})}
         reports: dict[int, Report] = {}
@@ -152,6 +157,8 @@ class TrackStatus:
         for index, (message, examined) in answerable.items():
             if first_content.get(submission_key(message), examined.sha256) != examined.sha256:
                 refusals[index] = _refusal(message, examined, reasons.message_id_reused(submission_key(message)[1]))
+            elif (too_much := excess.get(submission_key(message))) is not None:
+                refusals[index] = _refusal(message, examined, too_much)
             elif examined.problems or _refusal(message, examined).refusal in refused_before:
                 refusals[index] = _refusal(message, examined)
             elif (before := recorded.get(key_of(message))) is not None:
@@ -164,6 +171,16 @@ class TrackStatus:
                 else:
                     refusals[index] = _refusal(message, examined, report)
         return reports, refusals
+
+    async def _excess(
+        self, unit: Unit, messages: Sequence[Incoming], fresh: set[tuple[str, str]]
+    ) -> dict[tuple[str, str], Problem]:
+        """Count statuses that are new, and return why some are too much."""
+        new = list(dict.fromkeys(submission_key(one) for one in messages if submission_key(one) in fresh))
+        if self._quotas is None or not new:
+            return {}
+        problems = await self._quotas.excess(unit, [(user, 0) for user, _ in new])
+        return {key: problem for key, problem in zip(new, problems, strict=True) if problem is not None}
 
     async def _apply(
         self, unit: Unit, reports: dict[int, Report], deliveries: Deliveries

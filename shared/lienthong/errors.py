@@ -13,6 +13,7 @@ Anything else that escapes is a bug.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - pydantic reads the annotations of what carries problems
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,13 +29,14 @@ class Problem:
     Attributes:
         code: what is wrong, in the grammar of the provincial axes: ``N.`` (missing), ``R.`` (range or length),
             ``M.`` (mismatch), ``T.`` (type) and the dotted name of the field, or one of the words ``ExistDoc``,
-            ``CheckSignature``, ``Permission``.
+            ``CheckSignature``, ``Permission``, ``Quota``.
         path: where it is, with positions: ``MessageHeader/To[2]/OrganId``; empty when it is the message itself.
         vi: what is wrong and what to do, in Vietnamese.
         en: the same in English.
         province_code: the number that the provincial integration platforms use for this kind of refusal
             (10 invalid file, 18 receiver does not exist, 19 sender not registered, 21 file processing error,
             22 wrong edXML format, 23 receiver locked).
+        retry_at: when the same may be sent again, in a new message; None when that is pointless. UTC.
     """
 
     code: str
@@ -42,6 +44,7 @@ class Problem:
     vi: str
     en: str
     province_code: int = 22
+    retry_at: datetime | None = None
 
     def __str__(self) -> str:
         """Say everything on one line."""

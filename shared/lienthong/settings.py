@@ -23,6 +23,7 @@ __all__ = [
     "LedgerSettings",
     "ParkingSettings",
     "PayloadSettings",
+    "QuotaSettings",
     "ServiceSettings",
     "SignatureSettings",
     "TrustSettings",
@@ -120,6 +121,16 @@ class PayloadSettings(Group):
     folder: Path = Field(
         Path("payload"), description="folder of the payload store, shared by the workers; one file system"
     )
+
+
+class QuotaSettings(Group):
+    """How much an agency may send for which the directory says nothing else; 0 is no limit."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_QUOTA_", frozen=True, hide_input_in_errors=True)
+
+    documents_per_minute: int = Field(600, ge=0, description="documents an agency may send in a minute; 0: no limit")
+    megabytes_per_hour: int = Field(2000, ge=0, description="megabytes of documents it may send in an hour")
+    statuses_per_minute: int = Field(30_000, ge=0, description="statuses it may report in a minute")
 
 
 class ServiceSettings(Group):

@@ -74,7 +74,8 @@ async def test_what_is_recalled_stands_by_too(cluster: Cluster) -> None:
         ledger = await Ledger.connect(url)
         try:
             async with ledger.transaction() as unit:
-                return await unit.record_submissions([row])
+                first, _ = await unit.record_submissions([row])
+                return first
         finally:
             await ledger.close()
 

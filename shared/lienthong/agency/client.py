@@ -22,6 +22,7 @@ from lienthong.bus.link import addresses_of
 from lienthong.bus.messages import Outgoing
 from lienthong.document.codes import is_agency_code
 from lienthong.document.ids import derive
+from lienthong.document.messages import Refused
 from lienthong.edxml import BusinessType, Document, Organization, ResponseFor, StaffInfo, Status, encode
 from lienthong.errors import MisconfiguredError, Refusal, Unavailable
 from lienthong.topology.names import SUBMISSION, Header, SubmissionKey, delivery_queue, status_queue
@@ -123,8 +124,9 @@ class AgencyClient(Requests):
     ) -> Submission:
         """Sign a document and submit it; returns when the broker has it on disk.
 
-        The exchange answers in `statuses` with a `Receipt` or with `Refused`. Bytes that carry a signature already, or
-        cannot be read here, are sent as they are: judging them is the exchange's office.
+        The exchange answers in `statuses` with a `Receipt` or with `Refused`; with a `Refused` that has a `retry_at`
+        this agency sends more than it may, and the same call after that time is a new message. Bytes that carry a
+        signature already, or cannot be read here, are sent as they are: judging them is the exchange's office.
 
         Args:
             document: the document, or its edXML.
@@ -248,10 +250,15 @@ class AgencyClient(Requests):
             body = await self._signing.sign(body, digest)
             # Sent unsigned by a former setting it was another message.
             identity, digest = (*identity, "signed"), sha256(body).hexdigest()
+        if message_id is None:
+            message_id = str(derive(*identity))
+            # Refused for the moment only: sent again it is a new message, or it would not be looked at.
+            while await self._seen.handled_at(_refused_for_now(message_id)) is not None:
+                message_id = str(derive("again", message_id))
         return Outgoing(
             exchange=SUBMISSION,
             routing_key=key,
-            message_id=message_id or str(derive(*identity)),
+            message_id=message_id,
             body=body,
             content_type=EDXML,
             type=key.partition(".")[0],
@@ -329,7 +336,9 @@ class AgencyClient(Requests):
             await self._put_aside(self._status_inbox, taken, error)
             return None
 
-    async def _settle_told(self, taken: Taken, _told: Told) -> None:
+    async def _settle_told(self, taken: Taken, told: Told) -> None:
+        if isinstance(told, Refused) and told.retry_at is not None:
+            await self._seen.remember(_refused_for_now(told.submission_message_id))
         await self._seen.remember(_key(taken.message))
         await self._status_inbox.acknowledge(taken)
 
@@ -344,6 +353,10 @@ class AgencyClient(Requests):
             about = DocumentReference(organ_id=str(sender), document_id=str(document_id))
             await self._insist(inbox, about, REFUSED, moment, str(error)[:REASON_LENGTH])
         await inbox.acknowledge(taken)
+
+
+def _refused_for_now(message_id: str) -> str:
+    return f"refused for now {message_id}"
 
 
 def _key(message: Incoming) -> str:

@@ -101,6 +101,7 @@ class ProblemModel(BaseModel):
     vi: str
     en: str
     province_code: int
+    retry_at: AwareDatetime | None = None
 
     @classmethod
     def of(cls, problem: Problem) -> Self:
@@ -132,6 +133,12 @@ class Refused(WireModel):
     document_id: str | None = None
     problems: tuple[ProblemModel, ...] = Field(min_length=1)
     refused_at: AwareDatetime
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """When the same may be submitted again, under a new ``message_id``; None when it has to be mended first."""
+        times = [problem.retry_at for problem in self.problems]
+        return None if None in times else max(time for time in times if time is not None)
 
 
 class Addressee(BaseModel):

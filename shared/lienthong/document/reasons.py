@@ -5,7 +5,12 @@ Codes follow the grammar of `lienthong.errors.Problem`; `province_code` is the n
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from lienthong.errors import Problem
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = [
     "addressee_not_connected",
@@ -20,6 +25,7 @@ __all__ = [
     "given_up",
     "message_id_missing",
     "message_id_reused",
+    "quota_exceeded",
     "sender_merged",
     "sender_not_registered",
     "sender_not_user",
@@ -257,6 +263,21 @@ def status_step_not_allowed(code: str, state_vi: str, state: str) -> Problem:
         f"Không thể báo trạng thái {code} khi văn bản đang ở trạng thái {state_vi}; trạng thái cũ được giữ nguyên",
         f"Status {code} cannot follow the state {state}; the state stays as it was",
         PROCESSING,
+    )
+
+
+def quota_exceeded(vi: str, en: str, used: int, limit: int, retry_at: datetime) -> Problem:
+    """The agency sends more than it may; `vi` and `en` name the quota, such as *documents a minute*."""
+    at = retry_at.isoformat(timespec="seconds")
+    return Problem(
+        "Quota",
+        "",
+        f"Vượt hạn mức: đã dùng {used} trên {limit} {vi}; hãy gửi lại với message_id mới sau {at}, "
+        "hoặc đề nghị đơn vị vận hành nâng hạn mức",
+        f"Over quota: {used} of {limit} {en} are used; send it again under a new message_id after {at}, "
+        "or ask the operator of the exchange for a larger quota",
+        PROCESSING,
+        retry_at,
     )
 
 

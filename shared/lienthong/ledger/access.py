@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - part of a public dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lienthong.ledger.directory import register
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
     from lienthong.ledger.directory import Directory, Stage
 
-__all__ = ["ACCESS_LOCK", "AccessUnit", "Decision", "Login", "Participant"]
+__all__ = ["ACCESS_LOCK", "AccessUnit", "Allowance", "Decision", "Login", "Participant"]
 
 Login = Literal["certificate", "password"]
 Decision = Literal[
@@ -32,6 +33,7 @@ Decision = Literal[
     "ContactRecorded",
     "CredentialRotated",
     "DirectoryImported",
+    "QuotaChanged",
     "TopologyRepaired",
 ]
 
@@ -61,6 +63,24 @@ class Participant:
     def connected(self) -> bool:
         """Whether it may be on the broker."""
         return self.stage in ("trial", "official")
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How much an agency may send, and whether it sends more; of its quotas None is what the settings say, 0 no limit.
+
+    Attributes:
+        documents_over_since: since when documents of it are refused as too many; None when they are not.
+        statuses_over_since: the same of its statuses.
+    """
+
+    code: str
+    name: str
+    documents_per_minute: int | None
+    megabytes_per_hour: int | None
+    statuses_per_minute: int | None
+    documents_over_since: datetime | None
+    statuses_over_since: datetime | None
 
 
 class AccessUnit:
@@ -97,6 +117,16 @@ class AccessUnit:
         await self._connection.execute(
             statement("set_access"), after.code, after.stage, after.login, after.suspended_from
         )
+
+    async def allowance(self, code: str) -> Allowance | None:
+        """Return what an agency may send; None when there is no such agency."""
+        found = await self._connection.fetch(statement("agency_quota"), self.canonical(code))
+        return Allowance(**found[0]) if found else None
+
+    async def allow(self, after: Allowance) -> None:
+        """Let an agency send so much from now on."""
+        quotas = after.documents_per_minute, after.megabytes_per_hour, after.statuses_per_minute
+        await self._connection.execute(statement("set_agency_quota"), after.code, *quotas)
 
     async def note(self, decision: Decision, agency: str | None, facts: dict[str, Any]) -> None:
         """Add an entry to the history.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lienthong.ledger.actions import EarlierDocument, SettledAction
 from lienthong.ledger.parking import Parking
+from lienthong.ledger.quotas import QuotaUse
 from lienthong.ledger.repairs import RepairRow, StatusInput, UnreportedDelivery
 from lienthong.ledger.rows import (
     AttachmentRow,
@@ -67,6 +68,8 @@ class Unit:
         self._connection = connection
         self.directory = directory
         """The agencies, as of the begin of this transaction."""
+        self.quotas = QuotaUse(connection)
+        """How much agencies have sent of what they may."""
         self.parking = Parking(connection)
         """Who does not collect, and what waits for them."""
 
@@ -85,12 +88,21 @@ class Unit:
                     statement(f"mark_{table}"), [key for key, _ in keys], [at for _, at in keys]
                 )
 
-    async def record_submissions(self, rows: Sequence[SubmissionRow]) -> dict[tuple[str, str], str]:
-        """Record submissions; return for each (user, message id) the SHA-256 it was first seen with."""
-        await self._insert("insert_submissions", rows)
+    async def record_submissions(
+        self, rows: Sequence[SubmissionRow]
+    ) -> tuple[dict[tuple[str, str], str], set[tuple[str, str]]]:
+        """Record submissions, each by (user, message id).
+
+        Returns:
+            The SHA-256 each was first seen with, and which of them were seen for the first time now.
+        """
+        if not rows:
+            return {}, set()
+        inserted = await self._connection.fetch(statement("insert_submissions"), as_json(rows))
         users, messages = [row.user_name for row in rows], [row.message_id for row in rows]
         found = await self._connection.fetch(statement("recall_submissions"), users, messages)
-        return {(row["user_name"], row["message_id"]): row["sha256"] for row in found}
+        first = {(row["user_name"], row["message_id"]): row["sha256"] for row in found}
+        return first, {(row["user_name"], row["message_id"]) for row in inserted}
 
     async def record_documents(
         self, rows: Sequence[DocumentRow], attachments: Sequence[AttachmentRow]

@@ -79,6 +79,10 @@ class Exchange:
             # The authority writes its lists there itself.
             "LIENTHONG_TRUST_REFRESH": "false",
             "LIENTHONG_SIGNATURE_POLICY": str(self.credentials.policy),
+            # Robots send in minutes what agencies send in months.
+            "LIENTHONG_QUOTA_DOCUMENTS_PER_MINUTE": "0",
+            "LIENTHONG_QUOTA_MEGABYTES_PER_HOUR": "0",
+            "LIENTHONG_QUOTA_STATUSES_PER_MINUTE": "0",
         }
 
     def agency_url(self, code: str) -> str:

@@ -65,6 +65,11 @@ class Event(StrEnum):
     """An agency does not collect, so its further documents wait in the ledger; ask it: agency, queued, limit."""
     AGENCY_UNPARKED = "agency_unparked"
     """An agency collects again, and everything that waited for it is in its queue: agency."""
+    AGENCY_THROTTLED = "agency_throttled"
+    """An agency sends more than it may, and what is too much is refused; said once until it ends: agency, kind, quota,
+    limit."""
+    AGENCY_UNTHROTTLED = "agency_unthrottled"
+    """An agency that sent more than it may is at less than half of it: agency, kind."""
     PARKED_SENT = "parked_sent"
     """Documents that waited for an agency went into its queue: agency, documents."""
     TRUST_CHANGED = "trust_changed"

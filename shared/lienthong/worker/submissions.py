@@ -54,6 +54,7 @@ class Examined:
         document: the document, without its attachments' bytes; None when it is none or cannot be read.
         status: the status; None when it is none or cannot be read.
         attachments: what was attached to the document.
+        unread: it was not looked into, because its sender sends too much; nothing but `sha256` is known.
     """
 
     sha256: str
@@ -63,6 +64,7 @@ class Examined:
     document: edxml.Document | None = None
     status: edxml.Status | None = None
     attachments: tuple[Attached, ...] = ()
+    unread: bool = False
 
 
 def examine(message: Incoming, expected: Literal["document", "status"]) -> Examined:

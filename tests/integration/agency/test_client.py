@@ -13,9 +13,10 @@ from uuid import uuid4
 import pytest
 from yarl import URL
 
-from lienthong.agency import AgencyClient, DocumentReference, Receipt, StatusReport
+from lienthong.agency import AgencyClient, DocumentReference, Receipt, Refused, StatusReport
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
+from lienthong.document.messages import ProblemModel
 from lienthong.document.verdicts import Verdict
 from lienthong.edxml import (
     Business,
@@ -130,6 +131,34 @@ async def test_the_same_call_is_the_same_message(stage: Stage) -> None:
         first.message_id,
         "mine",
     ]
+
+
+async def test_what_was_too_much_is_a_new_message_when_it_is_sent_again(stage: Stage) -> None:
+    """After a refusal that names a time the same call is looked at anew; after one that names none it is not."""
+    problem = ProblemModel(code="Quota", path="", vi="vượt", en="over", province_code=21, retry_at=datetime.now(UTC))
+    async with AgencyClient(stage.url, signer=None) as agency:
+        first = [await agency.send(paper(name)) for name in ("d1", "d2")]
+        for one, found in zip(first, (problem, problem.model_copy(update={"retry_at": None})), strict=True):
+            told = Refused(
+                about="document",
+                submission_message_id=one.message_id,
+                problems=(found,),
+                refused_at=datetime.now(UTC),
+            )
+            key = status_key(AGENCY, "lienthong", "refusal")
+            await stage.publish(Outgoing(STATUS, key, f"n {one.message_id}", told.encode(), type="refusal"))
+        heard = []
+        async for one_told in agency.statuses():
+            assert isinstance(one_told, Refused)
+            heard.append(one_told.retry_at)
+            if len(heard) == len(first):
+                break
+        await agency.settle()
+        again = [await agency.send(paper(name)) for name in ("d1", "d2")]
+        assert await agency.send(paper("d1")) == again[0]
+    assert heard == [problem.retry_at, None]
+    assert again[0].message_id != first[0].message_id
+    assert again[1] == first[1]
 
 
 async def test_what_cannot_be_read_here_is_submitted_all_the_same(stage: Stage) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiormq
 import asyncpg
 from tests.integration.cli.test_topology import lienthong
+
+from lienthong.ledger.ledger import Ledger
+from lienthong.ledger.rows import AgencyRow
 
 if TYPE_CHECKING:
     from lienthong.bus.admin import BrokerAdmin
@@ -63,9 +66,29 @@ async def test_an_agency_is_let_in_shut_out_and_let_in_again(
         await broker_admin.delete_user(code)
 
 
-async def entries(database: str, code: str) -> list[tuple[str, dict[str, str]]]:
+async def entries(database: str, code: str) -> list[tuple[str, dict[str, Any]]]:
     """Return the history of an agency, oldest first."""
     connection = await asyncpg.connect(database)
     rows = await connection.fetch("select kind, facts from entry where agency = $1 order by entry", code)
     await connection.close()
     return [(row["kind"], json.loads(row["facts"])) for row in rows]
+
+
+async def test_quotas_are_shown_and_changed(database: str) -> None:
+    """What is not said for an agency is the setting's; a change is in the history with who made it; so is its end."""
+    settings = {"LIENTHONG_LEDGER_URL": database, "LIENTHONG_OPERATOR": "lan@phòng-vận-hành"}
+    ledger = await Ledger.connect(database)
+    await ledger.register([AgencyRow("H23", "Tỉnh", stage="official")])
+    await ledger.close()
+    assert "all agencies collect" in lienthong("agency", "parked", **settings).stdout
+    assert "documents a minute: 600 (mặc định / by default)" in lienthong("agency", "quota", "H23", **settings).stdout
+    given = lienthong("agency", "quota", "H23", "--documents-per-minute=7", "--megabytes-per-hour=0", **settings)
+    assert "documents a minute: 7\n" in given.stdout
+    assert "MB an hour: không giới hạn / no limit\n" in given.stdout
+    assert "by default" in lienthong("agency", "quota", "H23", "--default", **settings).stdout
+    assert lienthong("agency", "quota", "H24", **settings).returncode == 1
+    history = await entries(database, "H23")
+    assert [(kind, facts["by"], facts["documents_per_minute"]) for kind, facts in history] == [
+        ("QuotaChanged", "lan@phòng-vận-hành", 7),
+        ("QuotaChanged", "lan@phòng-vận-hành", None),
+    ]

@@ -67,11 +67,12 @@ async def test_the_first_content_of_a_message_id_stays(ledger: Ledger) -> None:
     """A message id speaks for the content it was first used with, for each agency by itself."""
     one = SubmissionRow("G22", "m", "1" * 64, 1, NOW)
     async with ledger.transaction() as unit:
-        await unit.record_submissions([one])
-        assert await unit.record_submissions([replace(one, sha256="2" * 64)]) == {("G22", "m"): "1" * 64}
-        assert await unit.record_submissions([replace(one, user_name="H23", sha256="3" * 64)]) == {
-            ("H23", "m"): "3" * 64
-        }
+        assert await unit.record_submissions([one]) == ({("G22", "m"): "1" * 64}, {("G22", "m")})
+        assert await unit.record_submissions([replace(one, sha256="2" * 64)]) == ({("G22", "m"): "1" * 64}, set())
+        assert await unit.record_submissions([replace(one, user_name="H23", sha256="3" * 64)]) == (
+            {("H23", "m"): "3" * 64},
+            {("H23", "m")},
+        )
 
 
 async def test_a_mark_is_set_once(ledger: Ledger) -> None:

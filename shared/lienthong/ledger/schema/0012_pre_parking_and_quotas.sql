@@ -42,3 +42,25 @@ grant insert, update (sent_at, dropped, told_at) on parked_delivery to lienthong
 
 alter table notice drop constraint notice_kind_check,
     add constraint notice_kind_check check (kind in ('receipt', 'verified', 'refusal', 'waiting', 'delivered'));
+
+-- Quotas: how much an agency may send, and has sent.
+
+alter table agency
+    add column documents_per_minute integer check (documents_per_minute >= 0),
+    add column megabytes_per_hour   integer check (megabytes_per_hour >= 0),
+    add column statuses_per_minute  integer check (statuses_per_minute >= 0);
+comment on column agency.documents_per_minute is 'null: as the setting says; 0: no limit; the others likewise';
+
+create table quota_use (
+    user_name      text not null,
+    kind           text not null check (kind in ('document', 'status')),
+    messages_until timestamptz not null default 'epoch',
+    bytes_until    timestamptz not null default 'epoch',
+    over_since     timestamptz,
+    primary key (user_name, kind)
+);
+comment on table quota_use is 'two leaking buckets for each user, by the moment at which each will be empty';
+comment on column quota_use.over_since is 'since when its messages are refused; null when they are not';
+
+grant select on quota_use to lienthong_reader, lienthong_operator;
+grant select, insert, update on quota_use to lienthong_ingest, lienthong_status_tracker;

@@ -38,6 +38,7 @@ from jsonb_to_recordset($1::jsonb)
     as r (user_name text, message_id text, sha256 text, size bigint, received_at timestamptz)
 order by user_name, message_id
 on conflict do nothing
+returning user_name, message_id
 
 -- name: recall_submissions
 select s.user_name, s.message_id, s.sha256
