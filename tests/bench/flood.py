@@ -25,6 +25,7 @@ from rich.table import Table
 
 from lienthong.agency import AgencyClient, Receipt, Refused
 from lienthong.edxml import Document, OtherInfo, encode
+from lienthong.ledger.ledger import Ledger
 from lienthong.simulation.credentials import Credentials
 from lienthong.simulation.exchange import found_exchange
 from lienthong.simulation.letter import render
@@ -48,7 +49,8 @@ SENDER, RECEIVER, FLOODER, FLOODED = "H01", "H02", "H03", "H04"
 MEMBERS: Final = tuple(
     Member(Unit(code, f"Tỉnh {code}", "province"), Role.SENDS_ONLY) for code in (SENDER, RECEIVER, FLOODER, FLOODED)
 )
-QUOTAS: Final = {"LIENTHONG_QUOTA_DOCUMENTS_PER_MINUTE": "600"}
+QUOTA: Final = 120
+"""Documents that the flooder may send in a minute."""
 
 
 @dataclass
@@ -192,6 +194,16 @@ async def measure(urls: Sequence[str], workers: Supervisor) -> Measured:
     return Measured(neighbour.times, began, ended, told, processor)
 
 
+async def limit(ledger_url: str, agency: str, documents_per_minute: int) -> None:
+    """Let an agency send no more than that."""
+    ledger = await Ledger.connect(ledger_url)
+    async with ledger.access() as unit:
+        allowance = await unit.allowance(agency)
+        assert allowance is not None
+        await unit.allow(replace(allowance, documents_per_minute=documents_per_minute))
+    await ledger.close()
+
+
 async def main() -> int:
     """Measure, print, and return 1 when a flood costs a neighbour more than it may."""
     with tempfile.TemporaryDirectory() as name, running_servers(Path(name, "servers")) as servers:
@@ -204,8 +216,8 @@ async def main() -> int:
             members=MEMBERS,
             credentials=Credentials.issue(folder / "authority", MEMBERS),
         )
-        environment = exchange.environment | QUOTAS
-        async with Supervisor(environment, logs=folder / "logs", scratch=folder / "scratch") as workers:
+        await limit(exchange.ledger_url, FLOODER, QUOTA)
+        async with Supervisor(exchange.environment, logs=folder / "logs", scratch=folder / "scratch") as workers:
             urls = [exchange.agency_url(code) for code in (SENDER, RECEIVER, FLOODER)]
             found = await measure(urls, workers)
         description = servers.description

@@ -24,8 +24,9 @@ from pamqp import commands
 from lienthong.bus.errors import ConnectionLost
 from lienthong.bus.link import BROKER_TROUBLE, describe
 from lienthong.bus.messages import Incoming
+from lienthong.document.messages import Lane
 from lienthong.errors import Unavailable
-from lienthong.topology.names import WORK, Header
+from lienthong.topology.names import WORK, Header, Step, work_queue
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +45,9 @@ MOST_HALVINGS = 30
 PREFETCH_BYTES = 256 * 1024 * 1024
 """What the prefetched messages of one queue may weigh, were all of them like the largest one seen."""
 
+
+SLOWLY = {work_queue(Step.INGEST, Lane.THROTTLED): 3}
+"""How many are prefetched of a queue that is to be worked off slowly: no more come before these are acknowledged."""
 
 BATCH_BYTES = 128 * 1024 * 1024
 """What a batch may weigh, payloads included; one message may weigh more."""
@@ -311,7 +315,8 @@ class Consumer:
     async def _adapt(self, batch: Sequence[Incoming]) -> None:
         try:
             for queue, lane in self._lanes.items():
-                await lane.adapt(self._full, [message for message in batch if message.queue == queue])
+                full = min(self._full, SLOWLY.get(queue, self._full))
+                await lane.adapt(full, [message for message in batch if message.queue == queue])
         except BROKER_TROUBLE as error:
             self.lose(describe(error))
             raise self._loss() from error

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-__all__ = ["Excess", "Quota", "Use", "admit", "half_empty"]
+__all__ = ["Excess", "Quota", "Use", "admit", "share_used"]
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -85,9 +85,9 @@ def admit(use: Use, quota: Quota, size: int, now: datetime) -> tuple[Use, Excess
     return replace(use, messages_until=messages, bytes_until=octets), None
 
 
-def half_empty(use: Use, now: datetime) -> bool:
-    """Tell whether less than half of what is allowed is used."""
-    return use.messages_until - now < MINUTE / 2 and use.bytes_until - now < HOUR / 2
+def share_used(use: Use, now: datetime) -> float:
+    """Return how much of what is allowed is used, of messages or of bytes, whichever is more; 1 is all of it."""
+    return max((use.messages_until - now) / MINUTE, (use.bytes_until - now) / HOUR, 0.0)
 
 
 def _fill(until: datetime, period: timedelta, limit: int, amount: int, now: datetime) -> datetime:

@@ -93,7 +93,7 @@ class Header(StrEnum):
 
 def work_key(step: Step, lane: Lane = Lane.ORDINARY) -> str:
     """Return the routing key of a step's lane on exchange ``work``."""
-    return f"{step}.urgent" if lane is Lane.URGENT else str(step)
+    return str(step) if lane is Lane.ORDINARY else f"{step}.{lane}"
 
 
 def work_queue(step: Step, lane: Lane = Lane.ORDINARY) -> str:

@@ -122,8 +122,13 @@ class TopicPermissions:
 
 
 def lanes(step: Step) -> tuple[Lane, ...]:
-    """Return a step's lanes, the one served first in front; only the way of a document has an urgent one."""
-    if step in (Step.INGEST, Step.SIGNATURE_VERIFY, Step.ROUTER):
+    """Return a step's lanes, the one served first in front; only the way of a document has an urgent one.
+
+    What an agency sends too fast is put into a lane of ingest's, of which a few messages at a time are taken.
+    """
+    if step is Step.INGEST:
+        return (Lane.URGENT, Lane.ORDINARY, Lane.THROTTLED)
+    if step in (Step.SIGNATURE_VERIFY, Step.ROUTER):
         return (Lane.URGENT, Lane.ORDINARY)
     return (Lane.ORDINARY,)
 

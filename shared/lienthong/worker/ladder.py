@@ -19,6 +19,7 @@ from lienthong.errors import LienThongError, Unavailable
 from lienthong.topology.names import (
     DEAD,
     RETRY_SECONDS,
+    WORK,
     Header,
     Step,
     retry_exchange,
@@ -110,18 +111,30 @@ class Ladder:
         """
         seconds = self._rung(tried.attempts, error)
         message = tried.message
-        lane = self._lane(message)
-        headers = kept_headers(message.headers) | {
-            Header.ATTEMPT: tried.attempts + 1,
-            Header.REASON: reason(error),
-            LadderHeader.QUEUE: work_queue(self.step, lane),
+        headers = kept_headers(message.headers) | self._origin(message)
+        headers |= {Header.ATTEMPT: tried.attempts + 1, Header.REASON: reason(error)}
+        exchange = DEAD if seconds is None else retry_exchange(seconds)
+        key = str(self.step) if seconds is None else work_key(self.step, self._lane(message))
+        output = self._published(message, exchange, key, headers)
+        return Climb(output, seconds)
+
+    def put_aside(self, message: Incoming, lane: Lane) -> Outgoing:
+        """Return what puts a message, as `restore` gave it, into another lane of its step, where `restore` knows it."""
+        headers = kept_headers(message.headers) | self._origin(message) | {Header.ATTEMPT: message.attempts}
+        return self._published(message, WORK, work_key(self.step, lane), headers)
+
+    def _origin(self, message: Incoming) -> dict[str, str | int]:
+        return {
+            LadderHeader.QUEUE: work_queue(self.step, self._lane(message)),
             LadderHeader.KEY: message.routing_key,
             LadderHeader.USER: message.user_id or "",
             LadderHeader.MESSAGE_ID: message.message_id or "",
         }
-        output = Outgoing(
-            exchange=DEAD if seconds is None else retry_exchange(seconds),
-            routing_key=str(self.step) if seconds is None else work_key(self.step, lane),
+
+    def _published(self, message: Incoming, exchange: str, key: str, headers: dict[str, str | int]) -> Outgoing:
+        return Outgoing(
+            exchange=exchange,
+            routing_key=key,
             message_id=message.message_id or str(derive("nameless", message.queue, message.tag, message.received_at)),
             body=message.body,
             content_type=message.content_type or "",
@@ -129,7 +142,6 @@ class Ladder:
             headers=headers,
             user_id=self.user,
         )
-        return Climb(output, seconds)
 
     @staticmethod
     def _rung(attempts: int, error: Exception) -> float | None:

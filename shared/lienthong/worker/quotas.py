@@ -1,5 +1,11 @@
 """Refuse what is more than an agency may send, and say so once to the operators.
 
+Refusing alone does not help the others: what one agency sends as fast as it can stands in the queue before what they
+send, and each refusal costs a batch of work. So whoever has just used a tenth of what a minute allows is *hasty*: its
+further documents are put aside unread, into a lane of which a few at a time are taken, and are counted there. What is
+within the quota is only delayed by that. It costs little more than taking them from the queue, and the exchange needs
+no say over the broker's connections for it.
+
 What has been used stands in the ledger, locked while a batch is recorded: so any number of workers share one count. A
 message is counted when its submission is recorded for the first time, in the same transaction; delivered again it is
 not counted again, and what was decided about it is recalled.
@@ -14,7 +20,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from lienthong.document import reasons
-from lienthong.document.quotas import Quota, admit, half_empty
+from lienthong.document.quotas import Quota, admit, share_used
 from lienthong.telemetry.events import Event
 
 if TYPE_CHECKING:
@@ -33,8 +39,12 @@ WORDS = {
     ("document", "megabytes"): ("MB mỗi giờ", "MB an hour"),
     ("status", "messages"): ("trạng thái mỗi phút", "statuses a minute"),
 }
+HASTY = 0.1
+"""The share of its quota that an agency has used when its documents are put aside."""
+ENDED = 0.5
+"""The share below which an agency that was over its quota is no longer."""
 SUSPECTED_SECONDS = 5.0
-"""For how long more is expected from one that was over its quota."""
+"""For how long more is expected from one that was hasty, or over its quota."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -50,11 +60,16 @@ class Quotas:
     def __init__(self, kind: Counted, settings: QuotaSettings) -> None:
         self._kind: Counted = kind
         self._settings = settings
-        self._suspects: dict[str, float] = {}
+        self._hasty: dict[str, float] = {}
+        self._over: dict[str, float] = {}
 
-    def suspects(self, user: str | None) -> bool:
+    def hasty(self, user: str | None) -> bool:
+        """Tell whether a user has sent very much a moment ago, though perhaps no more than it may."""
+        return user is not None and self._hasty.get(user, 0.0) > time.monotonic()
+
+    def over(self, user: str | None) -> bool:
         """Tell whether a user was over its quota a moment ago, so that its next message most likely is."""
-        return user is not None and self._suspects.get(user, 0.0) > time.monotonic()
+        return user is not None and self._over.get(user, 0.0) > time.monotonic()
 
     async def excess(self, unit: Unit, messages: Sequence[tuple[str, int]]) -> list[Problem | None]:
         """Count messages, each by its user and its size in bytes; return for each why it is refused, None if it is not.
@@ -78,15 +93,17 @@ class Quotas:
                 uses[user], excess = admit(uses[user], quotas[user], size, now)
             if excess is not None:
                 excesses[user] = excess
-                self._suspects[user] = time.monotonic() + SUSPECTED_SECONDS
             problems.append(self._problem(excess) if excess else None)
+        suspected = time.monotonic() + SUSPECTED_SECONDS
+        self._over |= dict.fromkeys(excesses, suspected)
+        self._hasty |= {user: suspected for user, use in uses.items() if share_used(use, now) > HASTY}
         for user, use in uses.items():
             if user in excesses and use.over_since is None:
                 uses[user] = replace(use, over_since=now)
                 facts = {"kind": self._kind, "quota": excesses[user].what, "limit": excesses[user].limit}
                 await unit.quotas.note("AgencyThrottled", user, facts)
                 log.warning(Event.AGENCY_THROTTLED, agency=user, **facts)
-            elif use.over_since is not None and user not in excesses and half_empty(use, now):
+            elif use.over_since is not None and user not in excesses and share_used(use, now) < ENDED:
                 uses[user] = replace(use, over_since=None)
                 await unit.quotas.note("AgencyUnthrottled", user, {"kind": self._kind, "since": use.over_since})
                 log.info(Event.AGENCY_UNTHROTTLED, agency=user, kind=self._kind)

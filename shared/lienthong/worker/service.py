@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     Build = Callable[["Connections"], Awaitable[Handler[Any]]]
 
-__all__ = ["Connections", "main", "serve"]
+__all__ = ["Connections", "main", "own_user", "serve"]
 
 REFUSED_SECONDS = 5.0
 """So long a server that refuses us at the first start is asked again: it may be starting, too."""
@@ -141,7 +141,7 @@ class _Worker:
         handler = await self._patiently(closing, build)
         if handler is None:
             return None
-        user, limit = _own_user(bus), self._service.batch_limit
+        user, limit = own_user(bus), self._service.batch_limit
         return Runner(handler, bus=bus, ledger=ledger, user=user, batch_limit=limit, pulse=self._pulse)
 
     async def _open_bus(self, attempt: AsyncExitStack) -> Bus:
@@ -218,7 +218,8 @@ class _Worker:
         await self._ledger.ping()
 
 
-def _own_user(bus: Bus) -> str:
+def own_user(bus: Bus) -> str:
+    """Return who we are to the broker; raises `MisconfiguredError` when the address does not say."""
     if bus.user is None:
         raise MisconfiguredError("the broker's address must name the user of the certificate: amqps://user@host/...")
     return bus.user

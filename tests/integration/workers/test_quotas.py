@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from dataclasses import replace
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
 from tests.integration.workers.conftest import document, handle, status, submitted
 
-from lienthong.document.messages import NoticeToSend, Receipt, Refused
+from lienthong.bus.connection import Bus
+from lienthong.document.messages import Lane, NoticeToSend, Receipt, Refused
+from lienthong.recovery.queues import put_back
 from lienthong.settings import QuotaSettings
 from lienthong.signature.policy import Policy
+from lienthong.topology.names import Step, work_queue
+from lienthong.topology.plan import exchange_plan
+from lienthong.worker.ladder import Ladder
 from lienthong.worker.quotas import Quotas
+from lienthong.worker.runner import Runner
 from lienthong_ingest.handler import IngestDocument
 from lienthong_status_tracker.handler import TrackStatus
 
@@ -28,6 +36,8 @@ if TYPE_CHECKING:
     from lienthong.worker.handler import Outcome
 
 LIMIT = 5
+FLOOD = 100
+SECONDS = 60.0
 
 
 @pytest.fixture
@@ -120,6 +130,41 @@ async def test_the_end_is_noted_once(ingests: list[IngestDocument], ledger: Ledg
     assert await entries(database, "AgencyUnthrottled") == 1
     await handle(ingests[0], ledger, *many(LIMIT, first=30))
     assert await entries(database, "AgencyThrottled") == 2
+
+
+async def test_a_flood_waits_behind_those_it_came_before(vhost: str, ledger: Ledger, store: FolderStore) -> None:
+    """What others send after a flood is answered before most of it; of the flood everything is answered, once."""
+    async with Bus(vhost, name="worker") as worker, Bus(vhost, name="agencies") as bus, asyncio.timeout(SECONDS):
+        await bus.declare(exchange_plan())
+        user = str(bus.user)
+        flood = [(message.user_id, message) for message in many(FLOOD)]
+        behind = [(message.user_id, message) for message in many(10, "H41")]
+        for sender, message in flood + behind:
+            origin = str(sender), str(message.message_id)
+            await bus.publish_many(
+                [
+                    put_back(
+                        Step.INGEST, Lane.ORDINARY, origin, message.body, sha256(message.body).hexdigest(), user=user
+                    )
+                ]
+            )
+        quotas = Quotas("document", QuotaSettings(documents_per_minute=20))
+        ingest = IngestDocument(store, quotas, Ladder(Step.INGEST, user).put_aside)
+        runner = Runner(ingest, bus=worker, ledger=ledger, user=user, batch_limit=20)
+        running = asyncio.create_task(runner.run())
+        await bus.consume([work_queue(Step.NOTIFIER)], prefetch=500)
+        told: list[NoticeToSend] = []
+        while len(told) < FLOOD + len(behind):
+            told += [NoticeToSend.model_validate_json(each.body) for each in await bus.take(500, timeout=None)]
+        runner.stop()
+        await running
+    places = [place for place, notice in enumerate(told) if notice.agency == "H41"]
+    assert max(places) < FLOOD // 2
+    assert {told[place].notice.kind for place in places} == {"receipt"}
+    kinds = Counter(notice.notice.kind for notice in told if notice.agency == "G22")
+    assert kinds["receipt"] >= 20
+    assert kinds["refusal"] > FLOOD // 2
+    assert len({notice.notice_id for notice in told}) == len(told)
 
 
 async def test_statuses_have_a_rate_of_their_own(ledger: Ledger, store: FolderStore, examiner: ExaminesHere) -> None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lienthong.document.quotas import Excess, Quota, Use, admit, half_empty
+from lienthong.document.quotas import Excess, Quota, Use, admit, share_used
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=UTC)
 NOTHING = Use(NOW - timedelta(days=1), NOW - timedelta(days=1))
@@ -53,8 +53,8 @@ def test_megabytes_are_counted_by_the_hour() -> None:
     assert excess is None
     use, excess = admit(use, Quota(0, 10), 1, NOW)
     assert excess == Excess("megabytes", 10, 50, NOW + timedelta(hours=4, microseconds=360))
-    assert not half_empty(use, NOW + timedelta(hours=4))
-    assert half_empty(use, NOW + timedelta(hours=5))
+    assert share_used(use, NOW + timedelta(hours=4)) == 1
+    assert share_used(use, NOW + timedelta(hours=5)) == 0
 
 
 def test_no_limit_is_no_limit() -> None:
