@@ -224,7 +224,7 @@ async def main() -> int:
             credentials=Credentials.issue(folder / "authority", MEMBERS),
         )
         await limit(exchange.ledger_url, FLOODER, QUOTA)
-        async with Supervisor(exchange.environment, logs=folder / "logs", scratch=folder / "scratch") as workers:
+        async with Supervisor(exchange.environments, logs=folder / "logs", scratch=folder / "scratch") as workers:
             urls = [exchange.agency_url(code) for code in (SENDER, RECEIVER, FLOODER)]
             found = await measure(urls, workers)
         description = servers.description

@@ -49,7 +49,7 @@ async def test_everything_follows_in_order_when_it_returns(running_exchange: Run
     async with running_exchange(MEMBERS, SETTINGS) as running, AsyncExitStack() as open_:
         exchange = running.exchange
         second = open_.enter_context(Family(tmp_path / "scratch", stop_signal=signal.SIGTERM))
-        environment = {**os.environ, **exchange.environment, **SETTINGS}
+        environment = {**os.environ, **exchange.environments[Step.ROUTER], **SETTINGS}
         second.start([sys.executable, "-m", "lienthong_router"], log=tmp_path / "second.log", environment=environment)
         signer = exchange.credentials.key_files(SENDER).signer()
         sender, collecting = [

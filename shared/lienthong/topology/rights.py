@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.document.messages import Delivered, Receipt, Refused, Verified
+from lienthong.document.messages import Delivered, Receipt, Refused, Verified, Waiting
 from lienthong.topology.names import (
     DEAD,
     DELIVERY,
@@ -48,7 +48,8 @@ DEFAULT_EXCHANGE = "amq.default"
 """What RabbitMQ calls the exchange without a name where it compares permissions."""
 
 _SENDS_TO: Mapping[Step, tuple[Step, ...]] = {
-    Step.INGEST: (Step.SIGNATURE_VERIFY, Step.NOTIFIER),
+    # It puts aside what one agency sends all at once.
+    Step.INGEST: (Step.INGEST, Step.SIGNATURE_VERIFY, Step.NOTIFIER),
     # It asks itself to judge again what could not be found out.
     Step.SIGNATURE_VERIFY: (Step.SIGNATURE_VERIFY, Step.ROUTER, Step.NOTIFIER),
     Step.ROUTER: (Step.NOTIFIER,),
@@ -151,6 +152,6 @@ _STATUS_KEYS = {
     Step.STATUS_TRACKER: [status_key(_ANY, _ANY, code) for code in STATUS_CODES],
     Step.NOTIFIER: [
         status_key(_ANY, OWN, str(notice.model_fields["kind"].default))
-        for notice in (Receipt, Verified, Refused, Delivered)
+        for notice in (Receipt, Verified, Refused, Waiting, Delivered)
     ],
 }

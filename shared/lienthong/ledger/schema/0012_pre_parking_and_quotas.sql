@@ -63,4 +63,5 @@ comment on table quota_use is 'two leaking buckets for each user, by the moment 
 comment on column quota_use.over_since is 'since when its messages are refused; null when they are not';
 
 grant select on quota_use to lienthong_reader, lienthong_operator;
-grant select, insert, update on quota_use to lienthong_ingest, lienthong_status_tracker;
+grant select, insert, update (messages_until, bytes_until, over_since) on quota_use to
+    lienthong_ingest, lienthong_status_tracker;

@@ -12,7 +12,7 @@ select user_name, messages_until, bytes_until, over_since, documents_per_minute,
        statuses_per_minute
 from quota_use q
 left join agency a on a.code = q.user_name
-where kind = $1 and user_name = any ($2::text[])
+where q.kind = $1 and user_name = any ($2::text[])
 order by user_name
 for update of q
 
