@@ -24,32 +24,37 @@ if TYPE_CHECKING:
 
 EVERY_WORKER = {"agency", "agency_code", "directory_version", "handled_alone"}
 READS: dict[str, set[str]] = {
-    "lienthong_ingest": EVERY_WORKER | {"submission", "document", "refusal"},
-    "lienthong_signature_verify": EVERY_WORKER | {"document", "verification", "routing", "delivery", "refusal"},
-    "lienthong_router": EVERY_WORKER | {"document", "routing", "delivery", "action", "refusal"},
+    "lienthong_ingest": EVERY_WORKER | {"submission", "document", "refusal", "quota_use"},
+    "lienthong_signature_verify": EVERY_WORKER
+    | {"document", "verification", "routing", "delivery", "refusal", "parked_delivery"},
+    "lienthong_router": EVERY_WORKER
+    | {"document", "verification", "routing", "delivery", "action", "refusal", "parked_agency", "parked_delivery"},
     "lienthong_status_tracker": EVERY_WORKER
-    | {"submission", "document", "routing", "delivery", "action", "status", "refusal"},
+    | {"submission", "document", "routing", "delivery", "action", "status", "refusal", "quota_use"},
     "lienthong_notifier": EVERY_WORKER | {"notice"},
 }
 """Of the roles that are not here, operator and reader, all."""
 INSERTS: dict[str, set[str]] = {
-    "lienthong_ingest": {"entry", "handled_alone", "submission", "document", "attachment", "refusal"},
+    "lienthong_ingest": {"entry", "handled_alone", "submission", "document", "attachment", "refusal", "quota_use"},
     "lienthong_signature_verify": {"entry", "handled_alone", "verification", "refusal"},
-    "lienthong_router": {"entry", "handled_alone", "routing", "delivery", "action", "refusal"},
-    "lienthong_status_tracker": {"entry", "handled_alone", "submission", "status", "refusal"},
+    "lienthong_router": {"entry", "handled_alone", "routing", "delivery", "action", "refusal"}
+    | {"parked_agency", "parked_delivery"},
+    "lienthong_status_tracker": {"entry", "handled_alone", "submission", "status", "refusal", "quota_use"},
     "lienthong_notifier": {"entry", "handled_alone", "notice"},
     "lienthong_operator": {"entry", "dead_letter", "refusal", "routing"},
     "lienthong_reader": set(),
 }
 ALONE = {"handled_alone": {"times", "last_at"}}
 MARK = {"forwarded_at"}
+QUOTAS = {"quota_use": {"messages_until", "bytes_until", "over_since"}}
+PARKED = {"parked_agency": {"parked_at"}, "parked_delivery": {"sent_at", "dropped", "told_at"}}
 SETTLED = {"action": {"outcome", "status", "settled_at"}}
 STATE = {"delivery": {"state", "take_back", "request", "version", "changed_at"}}
 UPDATES: dict[str, dict[str, set[str]]] = {
-    "lienthong_ingest": ALONE | {"document": MARK, "refusal": MARK},
+    "lienthong_ingest": ALONE | QUOTAS | {"document": MARK, "refusal": MARK},
     "lienthong_signature_verify": ALONE | {"verification": MARK | {"judge_again_at", "asked_at"}, "refusal": MARK},
-    "lienthong_router": ALONE | SETTLED | STATE | {"routing": MARK, "refusal": MARK},
-    "lienthong_status_tracker": ALONE | SETTLED | STATE | {"status": MARK, "refusal": MARK},
+    "lienthong_router": ALONE | SETTLED | STATE | PARKED | {"routing": MARK, "refusal": MARK},
+    "lienthong_status_tracker": ALONE | SETTLED | STATE | QUOTAS | {"status": MARK, "refusal": MARK},
     "lienthong_notifier": ALONE | {"notice": MARK},
     "lienthong_operator": {
         "refusal": MARK,
@@ -57,6 +62,7 @@ UPDATES: dict[str, dict[str, set[str]]] = {
     },
     "lienthong_reader": {},
 }
+DELETES = {"lienthong_router": {("delete from", "parked_agency")}}
 FOR_THE_OWNER = (
     "create table mine (x int)",
     "drop table entry",
@@ -99,7 +105,12 @@ async def test_a_role_may_do_what_its_step_needs_and_no_more(
             for column in columns[table]
             if column not in UPDATES[role].get(table, ())
         ],
-        "delete, truncate": [f"{verb} {table}" for table in columns for verb in ("delete from", "truncate")],
+        "delete, truncate": [
+            f"{verb} {table}"
+            for table in columns
+            for verb in ("delete from", "truncate")
+            if (verb, table) not in DELETES.get(role, ())
+        ],
         "be another": [f"set role {other}" for other in others],
         "what is the owner's": [statement.format(**known) for statement in FOR_THE_OWNER],
     }
