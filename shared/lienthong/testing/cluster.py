@@ -58,6 +58,7 @@ class Cluster:
         What is done to that broker is done to the node that leads the busiest queue; killed, that ledger is started
         again by promoting the standby.
         """
+        first, *_ = self.brokers.values()
         urls = [server.address.url for server in self.brokers.values()]
         ledger_url = one_address([self.primary.address.url, self.standby.address.url])
         nodes, ledgers = _LeadingNode(self), _Failover(self)
@@ -67,7 +68,7 @@ class Cluster:
             management_url=self.management_urls,
             ledger_url=ledger_url,
             description=self.description,
-            broker=Server(BrokerAddress(urls[0], self.management_urls), place, _nothing, power=nodes),
+            broker=Server(first.address, place, _nothing, power=nodes),
             ledger=Server(
                 LedgerAddress(f"{ledger_url}?target_session_attrs=read-write"), place, _nothing, power=ledgers
             ),
