@@ -92,7 +92,7 @@ class Earlier:
         # In this order: what is delivered in between is then found there.
         known = await unit.earlier_documents(keys)
         chains = await unit.chains_named(keys)
-        return cls(known, chains, await unit.lock_chains(set().union(*chains.values())))
+        return cls(known, chains, await unit.lock_chains(set().union(*chains.values()), reports=False))
 
     @property
     def changed(self) -> list[ReportedDelivery]:

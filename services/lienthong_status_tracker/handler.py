@@ -116,7 +116,7 @@ class TrackStatus:
         # Looked up before the deliveries: what is routed in between is then found there.
         under_way = await unit.documents_under_way(about)
         chains = await unit.chains_named(about)
-        locked = await unit.lock_chains(set().union(*chains.values()))
+        locked = await unit.lock_chains(set().union(*chains.values()), reports=True)
         routed = {(one.sender, one.document_id) for one in locked}
         early = {index for index, one in reports.items() if one.about & under_way and not one.about & routed}
         timely = {index: report for index, report in reports.items() if index not in early}

@@ -231,12 +231,17 @@ class Unit:
         """Return the documents of these (sender, DocumentId) that others may act on: all but withdrawals."""
         return [EarlierDocument(**row) for row in await self._fetch_named("earlier_documents", keys)]
 
-    async def lock_chains(self, chains: Collection[UUID]) -> list[ReportedDelivery]:
-        """Return every delivery of these chains, locked."""
+    async def lock_chains(self, chains: Collection[UUID], *, reports: bool) -> list[ReportedDelivery]:
+        """Return every delivery of these chains, locked.
+
+        Args:
+            chains: which.
+            reports: whether to say when each was reported last; only who may read statuses can ask for that.
+        """
         if not chains:
             return []
         found = await self._connection.fetch(statement("lock_chains"), sorted(chains))
-        documents = sorted({row["document"] for row in found})
+        documents = sorted({row["document"] for row in found}) if reports else []
         last = {
             (row["document"], row["addressee"]): row["reported_at"]
             for row in (await self._connection.fetch(statement("last_reports"), documents) if documents else ())

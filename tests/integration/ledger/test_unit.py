@@ -272,7 +272,7 @@ async def test_locked_deliveries_serialise(ledger: Ledger) -> None:
 
     async def move(state: str) -> None:
         async with ledger.transaction() as unit:
-            (delivery,) = await unit.lock_chains({row.document})
+            (delivery,) = await unit.lock_chains({row.document}, reports=True)
             seen.append(delivery.state)
             await unit.update_deliveries([replace(delivery, state=state)])
 
