@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.document.verdicts import Value
+from lienthong.edxml import BusinessType
 from lienthong.simulation.journal import compare
 
 if TYPE_CHECKING:
@@ -260,16 +261,16 @@ def _taken_back(journals: Mapping[str, Journal], ledger: LedgerSide) -> Iterator
         for document_id, paper in journal.sent.items():
             asked = all((receiver, document_id, ASKS_BACK) in journal.reported for receiver in paper.addressees)
             draft = journal.begun.get(document_id)
-            later = draft.followed_by.document_id if draft and draft.followed_by else None
-            agreed = {
-                name: all((code, name, AGREES) in journals[receiver].reported for receiver in paper.addressees)
-                for name in (document_id, later)
-                if name is not None
-            }
+            later = draft.followed_by if draft else None
+            withdrawn = later and later.business is BusinessType.WITHDRAW and later.document_id in journal.sent
+            request = later.document_id if later and withdrawn else document_id if asked else None
+            agreed = request is not None and all(
+                (code, request, AGREES) in journals[receiver].reported for receiver in paper.addressees
+            )
             outcome = ledger.outcomes.get((code, document_id))
-            if asked and agreed[document_id] and outcome != "withdrawn":
+            if agreed and outcome != "withdrawn":
                 yield f"document {(code, document_id)} was given back by every receiver, the ledger has it {outcome}"
-            if outcome == "withdrawn" and not any(agreed.values()):
+            if outcome == "withdrawn" and not agreed:
                 yield f"document {(code, document_id)} was not given back, the ledger has it withdrawn"
 
 

@@ -67,7 +67,7 @@ class Robot:
         self._tasks: asyncio.TaskGroup | None = None
         self._handling: set[tuple[str, ...]] = set()
         self._following: set[str] = set()
-        self._asked = asyncio.Condition()
+        self._noted = asyncio.Condition()
 
     @property
     def duplicates(self) -> int:
@@ -114,8 +114,11 @@ class Robot:
             if isinstance(told, Delivered):
                 self._follow(told.document_id)
             elif isinstance(told, StatusReport) and told.code == ASKS_BACK:
-                async with self._asked:
-                    self._asked.notify_all()
+                await self._notify()
+
+    async def _notify(self) -> None:
+        async with self._noted:
+            self._noted.notify_all()
 
     def _follow(self, document_id: str) -> None:
         draft = self.journal.begun.get(document_id)
@@ -145,15 +148,26 @@ class Robot:
         for code in statuses_for(draft, self._code, self.member.role):
             if (*key, code) in self.journal.reported:
                 continue
-            if draft and code == draft.asked_back.get(self._code):
-                async with self._asked:
-                    await self._asked.wait_for(lambda: self.journal.heard[document_id, sender, ASKS_BACK])
+            if draft:
+                async with self._noted:
+                    await self._noted.wait_for(lambda: self._may_report(draft, code))  # noqa: B023 - awaited here
             if code != ARRIVED or not self._kit_reports_arrival:
                 reason = draft.refused[self._code] if draft and code == REFUSED else STATUS_CODES[code].vi
                 await self._report(self.journal.references[key], code, reason)
             self.journal.note_reported(sender, document_id, code)
+            await self._notify()
         if draft and self._code in draft.replies:
             self.send(draft.replies[self._code])
+
+    def _may_report(self, draft: Draft, code: str) -> bool:
+        """Tell whether it is time: nothing is given back before it is asked for, or answered that is in work yet."""
+        sender, earlier = draft.sender.code, draft.earlier
+        if code == draft.asked_back.get(self._code):
+            return self.journal.heard[draft.document_id, sender, ASKS_BACK] > 0
+        return earlier is None or all(
+            (sender, earlier.document_id, each) in self.journal.reported
+            for each in statuses_for(earlier, self._code, self.member.role)
+        )
 
     async def _report(self, about: DocumentReference, code: str, description: str) -> None:
         office = STATUS_CODES[code].office
