@@ -194,6 +194,7 @@ async def test_a_worker_that_was_ready_outlives_servers_that_refuse_it(
         await broker_admin.set_permissions(urlsplit(vhost).path[1:], user, Permissions(".*", ".*", ".*"))
         await owner.execute(f"create role \"{user}\" superuser login password 'right'")
         async with Bus(vhost, name="test") as bus, Worker.started(broker, ledger) as worker:
+            await bus.declare(exchange_plan())
             url = (await worker.says(Event.HEALTH_LISTENING))["url"]
             await worker.says(Event.WORKER_STARTED)
             assert (await worker.ready(url))[0] == 200
@@ -224,7 +225,8 @@ async def test_a_login_refused_at_first_is_asked_for_again(
     """A broker that refuses while it is starting too, as here one that does not know the user yet, is waited for."""
     user = f"worker-{uuid4().hex}"
     try:
-        async with Worker.started(as_user(vhost, user, "right"), database) as worker:
+        async with Bus(vhost, name="test") as bus, Worker.started(as_user(vhost, user, "right"), database) as worker:
+            await bus.declare(exchange_plan())
             assert "refuses our user" in (await worker.says(Event.DEPENDENCY_AWAY))["reason"]
             await broker_admin.put_user(user, "right")
             await broker_admin.set_permissions(urlsplit(vhost).path[1:], user, Permissions(".*", ".*", ".*"))
