@@ -99,7 +99,6 @@ left join lateral (
 comment on view document_state is 'how far the exchange is with a document';
 
 grant select on delivery_version, delivery_feedback, document_state to lienthong_reader, lienthong_operator;
-grant select (document, addressee, code, outcome, reported_at) on status to lienthong_router;
 grant select on action to lienthong_router, lienthong_status_tracker, lienthong_reader, lienthong_operator;
 grant insert, update (outcome, status, settled_at) on action to lienthong_router;
 grant update (state, take_back, request, version, changed_at) on delivery to lienthong_router;
