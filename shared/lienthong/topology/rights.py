@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.document.messages import Delivered, Receipt, Refused, Verified, Waiting
+from lienthong.document.messages import Delivered, Lane, Receipt, Refused, Verified, Waiting
 from lienthong.topology.names import (
     DEAD,
     DELIVERY,
@@ -48,14 +48,15 @@ DEFAULT_EXCHANGE = "amq.default"
 """What RabbitMQ calls the exchange without a name where it compares permissions."""
 
 _SENDS_TO: Mapping[Step, tuple[Step, ...]] = {
-    # It puts aside what one agency sends all at once.
-    Step.INGEST: (Step.INGEST, Step.SIGNATURE_VERIFY, Step.NOTIFIER),
+    Step.INGEST: (Step.SIGNATURE_VERIFY, Step.NOTIFIER),
     # It asks itself to judge again what could not be found out.
     Step.SIGNATURE_VERIFY: (Step.SIGNATURE_VERIFY, Step.ROUTER, Step.NOTIFIER),
     Step.ROUTER: (Step.NOTIFIER,),
     Step.STATUS_TRACKER: (Step.NOTIFIER,),
     Step.NOTIFIER: (),
 }
+_PUTS_ASIDE: Mapping[Step, tuple[str, ...]] = {Step.INGEST: (work_key(Step.INGEST, Lane.THROTTLED),)}
+"""The keys of the lanes into which a worker puts what one agency sends all at once."""
 _PUBLISHES: Mapping[Step, tuple[str, ...]] = {
     Step.INGEST: (QUARANTINE,),
     Step.SIGNATURE_VERIFY: (),
@@ -109,7 +110,7 @@ def _worker_rights(step: Step) -> Rights:
     topics = [TopicPermissions(rung, _exactly(_work_keys(step)), _NOTHING) for rung in rungs]
     topics.append(TopicPermissions(DEAD, _exactly([step]), _NOTHING))
     if work:
-        sent = [key for other in _SENDS_TO[step] for key in _work_keys(other)]
+        sent = [key for other in _SENDS_TO[step] for key in _work_keys(other)] + [*_PUTS_ASIDE.get(step, ())]
         topics.append(TopicPermissions(WORK, _exactly(sent), _NOTHING))
     if STATUS in writes:
         topics.append(TopicPermissions(STATUS, _exactly(_STATUS_KEYS[step]), _NOTHING))
