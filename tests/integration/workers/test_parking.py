@@ -136,7 +136,11 @@ async def test_what_waits_follows_in_order_before_anything_newer(router: Router,
     await router.parking.turn()
     await router.route("last")
     got += await collect(vhost, "H23", 3)
-    assert names(got) == ["d0", "d1", "d2", "d3", "urgent", "w1", "w2", "newer", "last"]
+    order = names(got)
+    # In the queue itself it overtakes others as well, from RabbitMQ 4 on.
+    assert order.index("urgent") < order.index("w1")
+    order.remove("urgent")
+    assert order == ["d0", "d1", "d2", "d3", "w1", "w2", "newer", "last"]
     assert len({message.message_id for message in got}) == len(got)
     assert await reports.parked() == []
     assert {row["outcome"] for row in await reports.outcomes()} == {"delivered"}
