@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from pamqp import commands
 
 from lienthong.bus.errors import ConnectionLost
-from lienthong.bus.link import BROKER_TROUBLE, describe
+from lienthong.bus.link import BROKER_TROUBLE, cancellable, describe
 from lienthong.bus.messages import Incoming
 from lienthong.document.messages import Lane
 from lienthong.errors import Unavailable
@@ -114,10 +114,11 @@ class _Lane:
 
     async def prefetch(self, count: int) -> None:
         """Consume with this prefetch; an earlier consumer of this lane ends, its messages and tags stay valid."""
-        async with asyncio.timeout(RPC_SECONDS):
-            await self.cancel()
-            await self.channel.basic_qos(prefetch_count=count)
-            consuming = await self.channel.basic_consume(self.queue, self._receive)
+        with cancellable():
+            async with asyncio.timeout(RPC_SECONDS):
+                await self.cancel()
+                await self.channel.basic_qos(prefetch_count=count)
+                consuming = await self.channel.basic_consume(self.queue, self._receive)
         self._consumer_tag = consuming.consumer_tag
         self._prefetch = count
 
@@ -273,8 +274,9 @@ class Consumer:
         if not 0 < tag <= lane.last_tag:
             raise ValueError(f"{queue} has delivered nothing with tag {tag}")
         try:
-            async with asyncio.timeout(RPC_SECONDS):
-                await lane.channel.basic_ack(tag, multiple=True)
+            with cancellable():
+                async with asyncio.timeout(RPC_SECONDS):
+                    await lane.channel.basic_ack(tag, multiple=True)
         except BROKER_TROUBLE as error:
             self.lose(f"cannot acknowledge: {describe(error)}")
             raise self._loss() from error

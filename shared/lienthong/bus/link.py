@@ -20,10 +20,10 @@ from lienthong.bus.readable import ReadableFrames
 from lienthong.errors import LienThongError, MisconfiguredError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import Awaitable, Iterator
 
 
-__all__ = ["BROKER_TROUBLE", "Link", "addresses_of", "describe"]
+__all__ = ["BROKER_TROUBLE", "Link", "addresses_of", "cancellable", "describe"]
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +63,28 @@ def addresses_of(urls: str) -> tuple[URL, ...]:
 def describe(error: BaseException) -> str:
     """Return what happened on one line, also for errors whose text is empty."""
     return " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+
+
+@contextlib.contextmanager
+def cancellable() -> Iterator[None]:
+    """Stand around calls of the client library, so that a cancellation of ours during them is not lost.
+
+    When it comes while the library is putting away a connection that failed, the library raises that failure instead;
+    and up to Python 3.11 ``asyncio.wait_for``, which it uses, drops it when what is waited for is done just then.
+
+    Raises:
+        CancelledError: the task was cancelled meanwhile, whatever came of the call.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        yield
+    except Exception as error:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError from error
+        raise
+    if task is not None and task.cancelling() > before:
+        raise asyncio.CancelledError
 
 
 class _CuttableTransport(TransportFactory):
@@ -109,10 +131,11 @@ class Link:
         """
         connection = await self._open(within)
         try:
-            async with asyncio.timeout(min(within, CONNECT_SECONDS)):
-                opened = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
-                await opened.initialize()
-                channel = await opened.get_underlay_channel()
+            with cancellable():
+                async with asyncio.timeout(min(within, CONNECT_SECONDS)):
+                    opened = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
+                    await opened.initialize()
+                    channel = await opened.get_underlay_channel()
         except _OPENING_TROUBLE as error:
             await self.cut()
             raise Unavailable(f"cannot open a channel: {describe(error)}") from error
@@ -161,7 +184,8 @@ class Link:
                 self._addresses.rotate(-1)
                 share = (deadline - asyncio.get_running_loop().time()) / left
                 try:
-                    return await self._connect_to(address, min(CONNECT_SECONDS, max(share, 0.1)))
+                    with cancellable():
+                        return await self._connect_to(address, min(CONNECT_SECONDS, max(share, 0.1)))
                 except _OPENING_TROUBLE as error:
                     failures.append((address, error))
             if all(isinstance(error, _LOGIN_REFUSED) for _, error in failures):

@@ -23,7 +23,7 @@ from pamqp import commands
 
 from lienthong.bus.backoff import Backoff
 from lienthong.bus.errors import PublishForbidden, Unroutable
-from lienthong.bus.link import BROKER_TROUBLE, CLOSE_SECONDS, describe
+from lienthong.bus.link import BROKER_TROUBLE, CLOSE_SECONDS, cancellable, describe
 from lienthong.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -94,7 +94,8 @@ class Publisher:
         trouble: Exception = TimeoutError("no time left")
         while (remaining := deadline - loop.time()) > 0:
             try:
-                await self._attempt(outlet, message, min(remaining, self._confirm_seconds + on_the_line))
+                with cancellable():
+                    await self._attempt(outlet, message, min(remaining, self._confirm_seconds + on_the_line))
             except aiormq.PublishError:
                 return Unroutable(f"no queue takes {message.routing_key!r} from exchange {message.exchange!r}")
             except _FORBIDDEN as error:

@@ -410,3 +410,27 @@ async def distinct_over_losses(bus: Bus) -> set[str | None]:
                 await bus.ack_through("ordinary", batch[-1].tag)
                 got |= {message.message_id for message in batch}
             return got
+
+
+async def test_a_task_that_is_cancelled_while_connecting_ends(vhost: str) -> None:
+    """Whenever it comes, also while an attempt is failing: whoever tries for as long as it takes would not end."""
+    async with FaultyProxy(vhost) as proxy:
+        for turns in range(30):
+            proxy.refuse()
+            link = Link(addresses_of(proxy.url), name="test", heartbeat_seconds=15)
+            trying = asyncio.create_task(stay_open(link))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            trying.cancel()
+            proxy.accept()
+            _, left = await asyncio.wait([trying], timeout=SOON)
+            assert not left, f"cancelled after {turns} turns of the event loop, it goes on"
+            await link.close()
+
+
+async def stay_open(link: Link) -> None:
+    """Open a connection, for as long as it takes, and keep it."""
+    while True:
+        with contextlib.suppress(Unavailable):
+            await link.open(within=SOON)
+            await asyncio.Event().wait()
