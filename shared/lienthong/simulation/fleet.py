@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 from lienthong.agency import AgencyClient
+from lienthong.bus.backoff import Backoff
+from lienthong.errors import Unavailable
 from lienthong.simulation.journal import Journal, Tally
 from lienthong.simulation.robot import Robot
 from lienthong.simulation.units import Role
@@ -119,8 +121,7 @@ class Fleet:
     async def kill(self, code: str) -> None:
         """Let a robot stop wherever it is, its connections reset, and start another one with its journal and files.
 
-        Raises:
-            Unavailable: the broker did not answer the new one.
+        Returns when that one is connected, however long the broker is away.
         """
         program = self._programs[code]
         assert program.proxy is not None, "without a state file it would forget what it has handled"
@@ -132,7 +133,13 @@ class Fleet:
             await asyncio.wait([program.at_work])
         await self._disconnect(program)
         program.proxy.accept()
-        await self._start(program)
+        backoff = Backoff()
+        while program.robot is None:
+            try:
+                await self._start(program)
+            except Unavailable:
+                await self._disconnect(program)
+                await asyncio.sleep(backoff.next())
 
     async def _start(self, program: _Program) -> None:
         code, role = program.member.unit.code, program.member.role
@@ -147,7 +154,9 @@ class Fleet:
                 report_arrival=kit_reports_arrival,
             )
             async with self._turn:
-                await program.open_clients.enter_async_context(own[holder])
+                # Not entered in one go: a client that could not connect has its state file open, too.
+                program.open_clients.push_async_exit(own[holder])
+                await own[holder].__aenter__()
         program.robot = Robot(
             program.member, own, program.journal, self._papers, kit_reports_arrival=kit_reports_arrival
         )
