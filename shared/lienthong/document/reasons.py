@@ -116,7 +116,7 @@ def sender_not_user(code: str, user: str) -> Problem:
 def sender_merged(code: str, successor: str) -> Problem:
     """From names an agency that was merged into another one."""
     return Problem(
-        "MessageHeader.From.OrganId",
+        "M.MessageHeader.From.OrganId",
         "MessageHeader/From/OrganId",
         f"{code} đã sáp nhập vào {successor}; hãy gửi bằng kết nối của {successor}",
         f"{code} was merged into {successor}; send over the connection of {successor}",
