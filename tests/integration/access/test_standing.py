@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from lienthong.ledger.directory import Stage
 
-# The authority's lists are of today.
+# The one moment of these tests, also of the authority's lists: a long run begins many minutes before it comes to them.
 NOW = datetime.now(UTC)
 TODAY = NOW.astimezone(VIETNAM).date()
 
@@ -40,7 +40,7 @@ async def ledger(database: str) -> AsyncIterator[Ledger]:
 @pytest.fixture
 def authority(tmp_path: Path) -> DevelopmentAuthority:
     """Provide an authority that is believed."""
-    return DevelopmentAuthority.create(tmp_path / "authority", since=NOW - timedelta(days=30))
+    return DevelopmentAuthority.create(tmp_path / "authority", since=NOW - timedelta(days=30), clock=lambda: NOW)
 
 
 @pytest.fixture
