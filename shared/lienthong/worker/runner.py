@@ -170,6 +170,10 @@ class Runner(Generic[DecisionT]):
                     await self._rest(backoff.next())
             with contextlib.suppress(ConnectionLost):
                 await self._flush()
+        except MisconfiguredError:
+            # Whoever mends it starts us again and again meanwhile: that must not cost the message in hand its tries.
+            await self._forget_alone()
+            raise
         finally:
             stopper.cancel()
             await asyncio.wait([stopper])
