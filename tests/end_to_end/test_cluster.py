@@ -132,10 +132,12 @@ async def test_nothing_is_lost_with_a_machine(cluster: Cluster, tmp_path: Path) 
             await overcome(tally, "primary restarted", ledger.stop, ledger.start)
             await overcome(tally, "primary killed, standby promoted", ledger.kill, ledger.start)
             sending.cancel()
-            assert await quiet(load.sent, tally, None, stall_seconds=PATIENCE_SECONDS), await depths(servers)
+            came_to_rest = await quiet(load.sent, tally, None, stall_seconds=PATIENCE_SECONDS)
+            left = await depths(servers)
         side = await settled(exchange.ledger_url)
     sheet = balance_sheet(fleet.journals, side, ())
-    assert sheet.even, sheet.differences
+    assert sheet.even, (sheet.differences, left)
+    assert came_to_rest, (tally.counts, left)
     assert sheet.submitted == sheet.delivered + sheet.refused + sheet.withdrawn == sum(1 for _ in load.sent)
     assert cluster.primary.failure() is not None
 
@@ -175,13 +177,15 @@ async def overcome(tally: Tally, fault: str, *steps: Callable[[], None]) -> None
 
 
 async def settled(url: str) -> LedgerSide:
-    """Return what the ledger says when every document in it has an outcome."""
+    """Return what the ledger says when every document in it has an outcome, or has had long enough to get one."""
     reports = await Reports.connect(url)
+    deadline = time.monotonic() + PATIENCE_SECONDS
     try:
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            while "waiting" in (side := await LedgerSide.read(reports)).outcomes.values():  # noqa: ASYNC110
-                await asyncio.sleep(0.1)
-            return side
+        while True:
+            side = await LedgerSide.read(reports)
+            if "waiting" not in side.outcomes.values() or time.monotonic() > deadline:
+                return side
+            await asyncio.sleep(0.1)
     finally:
         await reports.close()
 
