@@ -9,12 +9,17 @@ therefore taken in halves, down to singles, by how often they came back; and so 
 with one message, and gets its whole prefetch only when that one is fresh (returned messages come back to the head).
 Large messages are prefetched in small numbers too, for RabbitMQ knows no prefetch in bytes; when many of them follow
 small ones at once, the connection is given up before memory is, and they come again in small numbers.
+
+When a quorum queue changes its leader, RabbitMQ can count a message as delivered that never left the broker. It notices
+with the next delivery to the same consumer, else only when that consumer's channel ends (rabbitmq-server issue 15473).
+So one that has been quiet for long is consumed anew.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import random
 from collections import deque
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -25,7 +30,7 @@ from lienthong.bus.errors import ConnectionLost
 from lienthong.bus.link import BROKER_TROUBLE, cancellable, describe
 from lienthong.bus.messages import Incoming
 from lienthong.document.messages import Lane
-from lienthong.errors import Unavailable
+from lienthong.errors import LienThongError, Unavailable
 from lienthong.topology.names import WORK, Header, Step, work_queue
 
 if TYPE_CHECKING:
@@ -40,7 +45,11 @@ __all__ = ["Consumer", "fill", "room"]
 
 log = logging.getLogger(__name__)
 
+_RENEWAL_TROUBLE: tuple[type[Exception], ...] = (*BROKER_TROUBLE, LienThongError)
+
 RPC_SECONDS = 10.0
+QUIET_SECONDS = 60.0
+"""After so long without a delivery a queue is consumed anew."""
 MOST_HALVINGS = 30
 PREFETCH_BYTES = 256 * 1024 * 1024
 """What the prefetched messages of one queue may weigh, were all of them like the largest one seen."""
@@ -104,6 +113,8 @@ class _Lane:
         self.waiting: deque[Incoming] = deque()
         self.waiting_bytes = 0
         self.last_tag = 0
+        self.acked_tag = 0
+        self.quiet_until = _quiet_until()
         self.overlooked = False
         self.rests_until = 0.0
         self._consumer = consumer
@@ -111,6 +122,10 @@ class _Lane:
         self._prefetch = 0
         channel.closing.add_done_callback(self._on_closed)
         channel.on_consumer_cancel_callbacks.add(self._on_cancelled)
+
+    def at_rest(self) -> bool:
+        """Tell whether nothing that was delivered awaits its acknowledgement."""
+        return self.acked_tag == self.last_tag
 
     async def prefetch(self, count: int) -> None:
         """Consume with this prefetch; an earlier consumer of this lane ends, its messages and tags stay valid."""
@@ -151,6 +166,7 @@ class _Lane:
             self._consumer.lose(f"delivery tags of {self.queue} jump from {self.last_tag} to {message.tag}", self)
             return
         self.last_tag = message.tag
+        self.quiet_until = _quiet_until()
         if not self._consumer.holds(self):
             # Nobody will take it any more; the broker sends it again.
             return
@@ -243,9 +259,11 @@ class Consumer:
             ready = [lane for lane in waiting if lane.rests_until <= loop.time()]
             if ready:
                 break
-            rested = [lane.rests_until for lane in waiting]
+            await self._renew()
+            moments = [lane.rests_until for lane in waiting]
+            moments += [lane.quiet_until for lane in self._lanes.values() if lane.at_rest()]
             try:
-                async with asyncio.timeout_at(min([*rested, *([] if deadline is None else [deadline])], default=None)):
+                async with asyncio.timeout_at(min([*moments, *([] if deadline is None else [deadline])], default=None)):
                     await self._wake.wait()
             except TimeoutError:
                 if deadline is not None and loop.time() >= deadline:
@@ -280,6 +298,7 @@ class Consumer:
         except BROKER_TROUBLE as error:
             self.lose(f"cannot acknowledge: {describe(error)}")
             raise self._loss() from error
+        lane.acked_tag = tag
 
     async def cancel(self) -> None:
         """Stop deliveries. What was taken can still be acknowledged; what was not goes back when the connection ends.
@@ -323,6 +342,26 @@ class Consumer:
     def _loss(self) -> ConnectionLost:
         return ConnectionLost(f"no messages can be taken: {self._lost}")
 
+    async def _renew(self) -> None:
+        now = asyncio.get_running_loop().time()
+        try:
+            for queue, old in tuple(self._lanes.items()):
+                if not old.at_rest() or old.quiet_until > now:
+                    continue
+                channel = await self._link.channel(confirms=False, within=RPC_SECONDS)
+                if old.at_rest() and self.holds(old):
+                    lane = self._lanes[queue] = _Lane(self, queue, channel)
+                    with cancellable():
+                        await old.channel.close(timeout=RPC_SECONDS)
+                    await lane.prefetch(1)
+                    if self._cancelled:
+                        await lane.cancel()
+                else:
+                    await channel.close(timeout=RPC_SECONDS)
+        except _RENEWAL_TROUBLE as error:
+            self.lose(describe(error))
+            raise self._loss() from error
+
     async def _adapt(self, batch: Sequence[Incoming]) -> None:
         try:
             for queue, lane in self._lanes.items():
@@ -331,6 +370,11 @@ class Consumer:
         except BROKER_TROUBLE as error:
             self.lose(describe(error))
             raise self._loss() from error
+
+
+def _quiet_until() -> float:
+    # Not all consumers of a country at the same moment.
+    return asyncio.get_running_loop().time() + QUIET_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
 
 
 def _incoming(queue: str, delivered: DeliveredMessage) -> Incoming:

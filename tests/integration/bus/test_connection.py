@@ -304,6 +304,23 @@ async def test_a_deleted_queue_is_a_lost_connection(bus: Bus, vhost: str) -> Non
         await bus.consume(["ordinary"], prefetch=10)
 
 
+async def test_a_delivery_that_never_came_comes_again(bus: Bus, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What RabbitMQ takes for delivered though it is not reaches a quiet consumer all the same; its others stay."""
+    monkeypatch.setattr(consumer, "QUIET_SECONDS", 0.5)
+    await bus.consume(["ordinary", "urgent"], prefetch=10)
+    assert await bus.publish_many(letters(1, "urgent", prefix="held")) == [None]
+    (held,) = await taken(bus, 1, ack=False)
+    # The client library drops what is for a consumer it does not know: as good as lost on the way.
+    bus._consumer._lanes["ordinary"].channel.consumers.clear()
+    assert await bus.publish_many(letters(3)) == [None] * 3
+    found = await taken(bus, 3)
+    assert [message.delivery_count for message in found] == [1, 0, 0]
+    assert await bus.take(10, timeout=1.5) == []
+    await bus.ack_through("urgent", held.tag)
+    assert await bus.publish_many(letters(2, "urgent")) == [None] * 2
+    assert len(await taken(bus, 2)) == 2
+
+
 async def test_an_idle_publishing_connection_opens_again_by_itself(vhost: str) -> None:
     """Readiness returns after a cut although nothing is published meanwhile."""
     async with FaultyProxy(vhost) as proxy, Bus(proxy.url, name="test") as bus:
