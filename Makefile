@@ -45,10 +45,17 @@ lint: install ## check format, style, types and import rules, changing nothing
 
 # A process for each core, four at most, each with servers of its own; a file's tests share what they start, so they stay
 # together. The files that take longest come first: one begun last would keep the others waiting.
+TESTS = $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
+	  tests/end_to_end tests/integration tests/contract tests/unit
+
 .PHONY: test
-test: install ## run all tests with coverage; brings its own RabbitMQ and PostgreSQL
-	@$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder \
-	  --cov --cov-report=term tests/end_to_end tests/integration tests/contract tests/unit
+test: install ## run all tests; brings its own RabbitMQ and PostgreSQL
+	@$(TESTS)
+
+# Not in every run: it also follows the workers, which then need half as much processor time again.
+.PHONY: coverage
+coverage: install ## run all tests and say which lines they leave out
+	@$(TESTS) --cov --cov-report=term
 
 MINUTES ?= 1
 
