@@ -9,10 +9,9 @@ import datetime as dt
 import re
 from typing import overload
 
-__all__ = ["VIETNAM", "is_unset", "read_day", "read_moment", "whole_seconds", "write_day", "write_moment"]
+from lienthong.document.zone import VIETNAM
 
-VIETNAM = dt.timezone(dt.timedelta(hours=7), "Asia/Ho_Chi_Minh")
-"""Vietnam has had UTC+7 all year since 1975; the format is younger."""
+__all__ = ["VIETNAM", "is_unset", "read_day", "read_moment", "whole_seconds", "write_day", "write_moment"]
 
 _DAY = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})")
 _MOMENT = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})(?: ([0-9]{1,2}):([0-9]{2})(?::([0-9]{2}))?)?")
