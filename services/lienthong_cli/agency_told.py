@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified, Waiting
+from lienthong.agency import Deadline, Delivered, Receipt, Refused, StatusReport, Verified, Waiting
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.document.verdicts import Verdict
 from lienthong.edxml.wire_time import VIETNAM
@@ -115,7 +115,7 @@ def describe(told: Told) -> str:
         case Delivered():
             to = ", ".join(addressee.agency for addressee in told.addressees)
             return f"{told.document_id}: đã đến nơi nhận / delivered to {to}"
-        case Waiting():
+        case Waiting() | Deadline():
             return f"{told.document_id}: {told.vi} / {told.en}"
         case Verified():
             return _describe_verified(told)

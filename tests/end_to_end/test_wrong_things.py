@@ -14,6 +14,7 @@ import pytest_asyncio
 
 from lienthong.agency import (
     AgencyClient,
+    Deadline,
     Delivered,
     DocumentReference,
     Receipt,
@@ -438,7 +439,7 @@ def _name(told: Told) -> str:
     match told:
         case StatusReport():
             return told.code
-        case Receipt() | Waiting() | Delivered() | Verified():
+        case Receipt() | Waiting() | Delivered() | Verified() | Deadline():
             return told.kind
         case Refused():
             return "refusal"

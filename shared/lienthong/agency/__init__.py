@@ -17,11 +17,12 @@ from __future__ import annotations
 from lienthong.agency.client import AgencyClient
 from lienthong.agency.messages import Delivery, DocumentReference, StatusReport, Submission
 from lienthong.document.life_cycle import STATUS_CODES, Event, State
-from lienthong.document.messages import Delivered, Receipt, Refused, Verified, Waiting
+from lienthong.document.messages import Deadline, Delivered, Receipt, Refused, Verified, Waiting
 
 __all__ = [
     "STATUS_CODES",
     "AgencyClient",
+    "Deadline",
     "Delivered",
     "Delivery",
     "DocumentReference",

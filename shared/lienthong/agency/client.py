@@ -166,9 +166,9 @@ class AgencyClient(Requests):
     def statuses(self) -> AsyncIterator[Told]:
         """Iterate over what the exchange and the receivers tell this agency, each once, waiting for more.
 
-        `Receipt`, `Verified`, `Refused`, `Waiting` and `Delivered` are the exchange's own; a `StatusReport` is a
-        receiver's, or with code 13 a sender's who asks for a document back. What cannot be read is put into the state
-        file and logged.
+        `Receipt`, `Verified`, `Refused`, `Waiting`, `Delivered` and `Deadline` are the exchange's own; a `StatusReport`
+        is a receiver's, or with code 13 a sender's who asks for a document back. What cannot be read is put into the
+        state file and logged.
 
         Raises:
             MisconfiguredError: while iterating: the broker refuses the user.

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from lienthong.agency.messages import Delivery, StatusReport
 from lienthong.agency.requests import asked
-from lienthong.document.messages import Delivered, Receipt, Refused, Verified, Waiting, decode_notice
+from lienthong.document.messages import Deadline, Delivered, Receipt, Refused, Verified, Waiting, decode_notice
 from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Document, Status, decode
 from lienthong.errors import Problem, Refusal
@@ -29,7 +29,7 @@ LARGE_BYTES = 1_000_000
 
 EnumT = TypeVar("EnumT", bound="StrEnum")
 
-Told = Receipt | Refused | Waiting | Delivered | Verified | StatusReport
+Told = Receipt | Refused | Waiting | Delivered | Verified | Deadline | StatusReport
 
 
 async def read_delivery(message: Incoming, code: str, settle: Callable[[Delivery], Awaitable[None]]) -> Delivery:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter
 
+from lienthong.document.deadlines import Clock, Holder, Level
 from lienthong.document.verdicts import Value, Verdict
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Addressee",
+    "Deadline",
     "Delivered",
     "DocumentToRoute",
     "DocumentToVerify",
@@ -216,12 +218,35 @@ class Verified(WireModel):
     judged_at: AwareDatetime
 
 
-Notice = Annotated[Receipt | Refused | Waiting | Delivered | Verified, Field(discriminator="kind")]
+class Deadline(WireModel):
+    """Something has to be done by a certain moment: a share of the time is over, or all of it.
 
-_NOTICE: TypeAdapter[Receipt | Refused | Waiting | Delivered | Verified] = TypeAdapter(Notice)
+    Warnings go to the agency that has to act; what is late is told to the document's sender as well. `agency` has to
+    act and `holder` says which office of it, or who else, is next; `due_at` is the moment from which on it is too
+    late, and `met_at` when it was done after all. A document dated in the future has no `due_at`.
+    """
+
+    kind: Literal["deadline"] = "deadline"
+    document: UUID
+    sender: str
+    document_id: str
+    agency: str
+    clock: Clock
+    level: Level
+    holder: Holder
+    due_at: AwareDatetime | None = None
+    met_at: AwareDatetime | None = None
+    vi: str
+    en: str
+    noted_at: AwareDatetime
 
 
-def decode_notice(body: bytes) -> Receipt | Refused | Waiting | Delivered | Verified:
+Notice = Annotated[Receipt | Refused | Waiting | Delivered | Verified | Deadline, Field(discriminator="kind")]
+
+_NOTICE: TypeAdapter[Receipt | Refused | Waiting | Delivered | Verified | Deadline] = TypeAdapter(Notice)
+
+
+def decode_notice(body: bytes) -> Receipt | Refused | Waiting | Delivered | Verified | Deadline:
     """Return the notice in a message body; raises pydantic's ``ValidationError`` when it is none."""
     return _NOTICE.validate_json(body)
 

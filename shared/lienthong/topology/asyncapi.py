@@ -9,7 +9,7 @@ from typing import Any
 
 from lienthong.document.codes import MAX_LENGTH
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.document.messages import Delivered, Receipt, Refused, Verified, Waiting, WireModel
+from lienthong.document.messages import Deadline, Delivered, Receipt, Refused, Verified, Waiting, WireModel
 from lienthong.document.verdicts import Value, Verdict
 from lienthong.topology.names import SUBMISSION, Header, SubmissionKey, delivery_queue, status_queue
 
@@ -24,6 +24,7 @@ NOTICES: dict[str, type[WireModel]] = {
     "refusal": Refused,
     "waiting": Waiting,
     "delivered": Delivered,
+    "deadline": Deadline,
 }
 CODE = "{code}"
 

@@ -137,7 +137,7 @@ def status_key(agency: str, about: str, what: str) -> str:
     Args:
         agency: whom it is told to: the sender of the document, canonical code.
         about: which receiver it is about, canonical code; `OWN` for what the exchange itself says.
-        what: ``receipt``, ``verified``, ``refusal``, ``waiting``, ``delivered`` or a status code.
+        what: ``receipt``, ``verified``, ``refusal``, ``waiting``, ``delivered``, ``deadline`` or a status code.
     """
     return f"from.{agency}.to.{about}.{what}"
 

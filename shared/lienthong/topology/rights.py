@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.document.messages import Delivered, Lane, Receipt, Refused, Verified, Waiting
+from lienthong.document.messages import Deadline, Delivered, Lane, Receipt, Refused, Verified, Waiting
 from lienthong.topology.names import (
     DEAD,
     DELIVERY,
@@ -53,7 +53,8 @@ _SENDS_TO: Mapping[Step, tuple[Step, ...]] = {
     Step.SIGNATURE_VERIFY: (Step.SIGNATURE_VERIFY, Step.ROUTER, Step.NOTIFIER),
     Step.ROUTER: (Step.NOTIFIER,),
     Step.STATUS_TRACKER: (Step.NOTIFIER,),
-    Step.NOTIFIER: (),
+    # What its watch on deadlines finds it tells as everything else.
+    Step.NOTIFIER: (Step.NOTIFIER,),
 }
 _PUTS_ASIDE: Mapping[Step, tuple[str, ...]] = {Step.INGEST: (work_key(Step.INGEST, Lane.THROTTLED),)}
 """The keys of the lanes into which a worker puts what one agency sends all at once."""
@@ -153,6 +154,6 @@ _STATUS_KEYS = {
     Step.STATUS_TRACKER: [status_key(_ANY, _ANY, code) for code in STATUS_CODES],
     Step.NOTIFIER: [
         status_key(_ANY, OWN, str(notice.model_fields["kind"].default))
-        for notice in (Receipt, Verified, Refused, Waiting, Delivered)
+        for notice in (Receipt, Verified, Refused, Waiting, Delivered, Deadline)
     ],
 }

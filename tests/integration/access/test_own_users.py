@@ -58,7 +58,7 @@ SENDS_TO: dict[Step, set[Step]] = {
     Step.SIGNATURE_VERIFY: {Step.SIGNATURE_VERIFY, Step.ROUTER, Step.NOTIFIER},
     Step.ROUTER: {Step.NOTIFIER},
     Step.STATUS_TRACKER: {Step.NOTIFIER},
-    Step.NOTIFIER: set(),
+    Step.NOTIFIER: {Step.NOTIFIER},
 }
 PUBLISHES: dict[Step, set[tuple[str, str]]] = {
     # What one agency sends all at once it puts into a lane of its own, and into no other of its lanes.
