@@ -13,6 +13,7 @@ __all__ = ["assembled", "main"]
 
 GROUPS: Final = {
     "agency": ("agency", "access", "directory", "standing", "limits"),
+    "calendar": ("calendar",),
     "deadletter": ("deadletter",),
     "demo": ("demo",),
     "edxml": ("edxml",),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AccessSettings",
     "BrokerSettings",
+    "DeadlineSettings",
     "LedgerSettings",
     "ParkingSettings",
     "PayloadSettings",
@@ -87,6 +88,16 @@ class BrokerSettings(Group):
         description="the broker's management API, several comma-separated; only operators' commands need it",
     )
     heartbeat_seconds: int = Field(15, ge=1, description="AMQP heartbeat: a dead peer is noticed after three of them")
+
+
+class DeadlineSettings(Group):
+    """What the law leaves open about deadlines."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_DEADLINE_", frozen=True, hide_input_in_errors=True)
+
+    at_once_minutes: int = Field(
+        30, ge=1, description="how long *at once* is: for urgent documents to be sent, received and handed on"
+    )
 
 
 class LedgerSettings(Group):

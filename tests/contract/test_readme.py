@@ -12,6 +12,8 @@ from pydantic_settings import BaseSettings
 from lienthong import settings
 from lienthong.agency import AgencyClient
 from lienthong.document import life_cycle_published
+from lienthong.document.deadline_words import CLOCK_WORDS
+from lienthong.document.deadlines import Clock
 from lienthong.document.life_cycle import STATUS_CODES, Pending, Role, State, step
 from lienthong.document.messages import ProblemModel, Refused, Verified, decode_notice
 from lienthong.document.reasons import addressee_unknown
@@ -102,6 +104,15 @@ def test_the_status_codes_are_the_codes() -> None:
     """The table of status codes is the one in the code."""
     expected = [[one.code, one.vi, one.en, one.office.value if one.office else ""] for one in STATUS_CODES.values()]
     assert rows("| Code | Tiếng Việt | English | Office |") == expected
+
+
+def test_the_clocks_are_the_clocks() -> None:
+    """The table of what is due when names every clock there is, as agencies are told of it."""
+    named = [
+        [cells[0].strip("`"), cells[1]]
+        for cells in rows("| Clock | Tiếng Việt | What the law demands | In time before |")
+    ]
+    assert named == [[clock.value, CLOCK_WORDS[clock][0]] for clock in Clock]
 
 
 def test_the_life_cycle_is_the_table() -> None:

@@ -15,6 +15,9 @@ from lienthong.ledger.rows import AgencyRow
 from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
     import asyncpg
 
     from lienthong.ledger.directory import Directory, Stage
@@ -28,6 +31,7 @@ Decision = Literal[
     "AgencyResumed",
     "AgencyStaged",
     "AgencySuspended",
+    "CalendarDecided",
     "CertificateRecorded",
     "ConformanceRecorded",
     "ContactRecorded",
@@ -127,6 +131,15 @@ class AccessUnit:
         """Let an agency send so much from now on."""
         quotas = after.documents_per_minute, after.megabytes_per_hour, after.statuses_per_minute
         await self._connection.execute(statement("set_agency_quota"), after.code, *quotas)
+
+    async def decide_days(self, days: Mapping[date, bool | None], reason: str, by: str) -> None:
+        """Decide whether offices work on these days, None for as usual; running deadlines are then looked at anew."""
+        for day, working in sorted(days.items()):
+            if working is None:
+                await self._connection.execute(statement("undecide_day"), day)
+            else:
+                await self._connection.execute(statement("decide_day"), day, working, reason, by)
+        await self._connection.execute(statement("reckon_deadlines_anew"))
 
     async def note(self, decision: Decision, agency: str | None, facts: dict[str, Any]) -> None:
         """Add an entry to the history.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID  # noqa: TC003
 
 from lienthong.ledger.addresses import Addresses
+from lienthong.ledger.deadlines import CalendarDay
 from lienthong.ledger.ledger import translated
 from lienthong.ledger.parking import ParkedAgency
 from lienthong.ledger.rows import VerificationRow
@@ -200,6 +201,10 @@ class Reports:
     async def parked(self) -> list[ParkedAgency]:
         """Return which agencies do not collect, and how much waits for each of them."""
         return [ParkedAgency(**row) for row in await self._fetch("parked_summary")]
+
+    async def calendar(self) -> list[CalendarDay]:
+        """Return the days about which an operator has decided whether offices work on them."""
+        return [CalendarDay(**row) for row in await self._fetch("calendar_days")]
 
     async def dead_letters(self, step: str | None = None, *, settled: bool = False) -> list[RecordedDeadLetter]:
         """Return the dead letters of one step, or of all; those already replayed or discarded only when `settled`."""

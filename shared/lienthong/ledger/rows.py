@@ -439,7 +439,7 @@ class NoticeRow:
 
     notice: UUID
     agency: str
-    kind: Literal["receipt", "verified", "refusal", "waiting", "delivered"]
+    kind: Literal["receipt", "verified", "refusal", "waiting", "delivered", "deadline"]
     document: UUID | None
     caused_at: datetime
 

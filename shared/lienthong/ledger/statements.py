@@ -8,7 +8,17 @@ from importlib import resources
 
 __all__ = ["STATEMENT_FILES", "statement", "statements"]
 
-STATEMENT_FILES = ("facts", "directory", "access", "reports", "dead_letters", "recovery", "parking", "quotas")
+STATEMENT_FILES = (
+    "facts",
+    "directory",
+    "access",
+    "reports",
+    "dead_letters",
+    "recovery",
+    "parking",
+    "quotas",
+    "deadlines",
+)
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lienthong.ledger.actions import EarlierDocument, SettledAction
+from lienthong.ledger.deadlines import Deadlines
 from lienthong.ledger.parking import Parking
 from lienthong.ledger.quotas import QuotaUse
 from lienthong.ledger.repairs import RepairRow, StatusInput, UnreportedDelivery
@@ -70,6 +71,8 @@ class Unit:
         """The agencies, as of the begin of this transaction."""
         self.quotas = QuotaUse(connection)
         """How much agencies have sent of what they may."""
+        self.deadlines = Deadlines(connection)
+        """By when deliveries have to be answered."""
         self.parking = Parking(connection)
         """Who does not collect, and what waits for them."""
 

@@ -72,6 +72,8 @@ class Event(StrEnum):
     """An agency that sent more than it may is at less than half of it: agency, kind."""
     PARKED_SENT = "parked_sent"
     """Documents that waited for an agency went into its queue: agency, documents."""
+    DEADLINES_NOTED = "deadlines_noted"
+    """Warnings that something falls due, and what is late, were recorded and are told: deadlines."""
     TRUST_CHANGED = "trust_changed"
     """Something in the trust folder is new, so all that waits is judged again: folder."""
 

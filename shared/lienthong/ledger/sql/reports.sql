@@ -130,6 +130,8 @@ with fact as (
     union all
     select 'NoticeGiven', notice::text from notice
     union all
+    select 'DeadlineNoted', deadline::text from deadline
+    union all
     select 'ActionRecorded', concat_ws(' ', earlier, addressee, document) from action
     union all
     select 'ActionSettled', concat_ws(' ', earlier, addressee, document) from action
@@ -148,6 +150,7 @@ with fact as (
                when 'StatusReported' then
                    concat_ws(' ', document, facts ->> 'addressee', agency, facts ->> 'code', facts ->> 'message_id')
                when 'NoticeGiven' then facts ->> 'notice'
+               when 'DeadlineNoted' then facts ->> 'deadline'
                when 'ActionRecorded' then concat_ws(' ', document, agency, facts ->> 'by')
                when 'ActionSettled' then concat_ws(' ', document, agency, facts ->> 'by')
                else concat_ws(' ', agency, facts ->> 'message_id')
@@ -156,7 +159,7 @@ with fact as (
     from entry
     where kind in ('DocumentReceived', 'DocumentVerified', 'DeliveryRecorded', 'DeliveryParked', 'ParkedDeliverySent',
                    'ParkedDeliveryDropped', 'StatusReported', 'DocumentRefused', 'StatusRefused', 'NoticeGiven',
-                   'ActionRecorded', 'ActionSettled')
+                   'ActionRecorded', 'ActionSettled', 'DeadlineNoted')
     group by 1, 2
 )
 select kind, key, coalesce(facts.times, 0) as facts, coalesce(entries.times, 0) as entries
