@@ -119,7 +119,8 @@ def test_the_life_cycle_is_the_table() -> None:
     """The diagram, the tables of states and events, and the published file are what the code generates."""
     assert example("mermaid", "stateDiagram") == life_cycle_published.mermaid()
     assert (
-        rows("| State | Tiếng Việt | Với bên gửi | What it means to the sender |") == life_cycle_published.state_rows()
+        rows("| State | Tiếng Việt | Với bên gửi | What it means to the sender | Acts next |")
+        == life_cycle_published.state_rows()
     )
     assert rows("| Event | Caused by | Tiếng Việt | English |") == life_cycle_published.event_rows()
     file = ROOT / "deploy" / "life-cycle.json"

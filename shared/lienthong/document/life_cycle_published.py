@@ -10,6 +10,7 @@ import itertools
 import json
 from typing import Any
 
+from lienthong.document.deadlines import holder
 from lienthong.document.life_cycle import (
     ACTORS,
     STATUS_CODES,
@@ -41,6 +42,7 @@ def published() -> dict[str, Any]:
                 "en": words.en,
                 "means_to_sender_vi": words.means_vi,
                 "means_to_sender_en": words.means_en,
+                "acts_next": holder(state),
                 "final": all(row.state is not state for row in TABLE),
             }
             for state in State
@@ -125,8 +127,11 @@ def mermaid() -> str:
 
 
 def state_rows() -> list[list[str]]:
-    """Return the table of states: name, Vietnamese, and what it means to the sender in both languages."""
-    return [[f"`{state}`", words.vi, words.means_vi, words.means_en] for state, words in STATE_WORDS.items()]
+    """Return the table of states: name, Vietnamese, what it means to the sender in both languages, who acts next."""
+    return [
+        [f"`{state}`", words.vi, words.means_vi, words.means_en, holder(State(state)).value]
+        for state, words in STATE_WORDS.items()
+    ]
 
 
 def event_rows() -> list[list[str]]:
