@@ -12,8 +12,14 @@ on conflict (day) do update set working = excluded.working, reason = excluded.re
 delete from calendar_day where day = $1
 
 -- name: reckon_deadlines_anew
--- The calendar has changed: every delivery with a clock that still runs is looked at again.
-update delivery set next_due_at = '-infinity' where next_due_at > '-infinity'
+-- The calendar has changed: every delivery with a clock that still runs is looked at again. Locked in the order in which
+-- the other workers lock deliveries.
+with running as materialized (
+    select document, addressee from delivery where next_due_at > '-infinity' order by document, addressee for update
+)
+update delivery d set next_due_at = '-infinity'
+from running r
+where d.document = r.document and d.addressee = r.addressee
 
 -- name: due_deliveries
 -- Deliveries whose clocks have to be looked at by now, locked; not those another notifier has locked.
