@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import time
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -25,8 +27,9 @@ from lienthong.agency import (
 )
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
+from lienthong.document.deadlines import Clock, Level
 from lienthong.document.verdicts import Value, Verdict
-from lienthong.edxml import Document, Organization, OtherInfo, ResponseFor, Status, encode
+from lienthong.edxml import Document, Organization, OtherInfo, Promulgation, ResponseFor, Status, encode
 from lienthong.signature import sign_message
 from lienthong.signature.pdf_signing import sign_pdf
 from lienthong.simulation.letter import render
@@ -44,6 +47,7 @@ if TYPE_CHECKING:
     from lienthong.agency import Delivery
     from lienthong.agency.reading import Told
     from lienthong.simulation.credentials import Credentials, Holder
+    from lienthong.simulation.supervisor import Supervisor
 
 SECONDS = 30.0
 PATIENCE_SECONDS = 5.0
@@ -214,6 +218,29 @@ async def test_broken_base64_is_refused(pair: Pair) -> None:
     submission = await pair.sender.send(body[:position] + b"!" + body[position + 1 :])
     told = await pair.refusal_of(submission.message_id)
     assert any(problem.code.startswith("T.") for problem in told.problems)
+    await pair.still_works()
+
+
+async def test_a_document_of_tomorrow_is_told_of_once(pair: Pair) -> None:
+    """A sender whose date is ahead hears it once of each document, though the notifier is killed again and again."""
+    ahead = Promulgation("Hà Nội", datetime.now(UTC).date() + timedelta(days=30))
+    documents = [replace(paper(), promulgation=ahead) for _ in range(4)]
+    left = {document.document_id for document in documents}
+    heard: list[Deadline] = []
+    for document in documents:
+        await pair.sender.send(document)
+        await pair.delivered()
+        await _kill(pair.running.supervisor, Step.NOTIFIER)
+    async with asyncio.timeout(4 * SECONDS):
+        async for told in pair.sender.statuses():
+            if isinstance(told, Deadline):
+                heard.append(told)
+                left.discard(told.document_id)
+            if not left:
+                await pair.sender.settle()
+                break
+    assert {(one.agency, one.clock, one.level) for one in heard} == {(SENDER, Clock.SENDING, Level.AHEAD)}
+    assert len(heard) == len(documents)
     await pair.still_works()
 
 
@@ -420,6 +447,16 @@ async def test_a_message_without_user_id_is_quarantined(pair: Pair) -> None:
     assert quarantined.headers["reason"]
     assert quarantined.user_id in (None, worker_user(Step.INGEST))
     await pair.still_works()
+
+
+async def _kill(workers: Supervisor, step: Step) -> None:
+    """Kill a worker's process, and wait for the next one to be ready."""
+    restarts = workers.restarts[step]
+    os.kill(workers.pid(step), signal.SIGKILL)
+    async with asyncio.timeout(2 * SECONDS):
+        while workers.restarts[step] == restarts:  # noqa: ASYNC110 - another process; there is nothing to wait on
+            await asyncio.sleep(0.05)
+    await workers.ready()
 
 
 async def _heard_until(pair: Pair, document_id: str, last: str) -> list[str]:
