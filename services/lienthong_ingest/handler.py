@@ -254,7 +254,14 @@ def _row(
         acts=_acts(document.business),
         test=on_trial or flagged,
         flagged=flagged,
+        signer_name=document.signer.full_name if document.signer else None,
+        signer_position=_office(document.signer) if document.signer else None,
     )
+
+
+def _office(signer: edxml.Signer) -> str | None:
+    """Return authority and office of who signed, as they stand above the name."""
+    return " ".join(filter(None, (signer.competence, signer.position))) or None
 
 
 def _acts(business: edxml.Business) -> Acts | None:

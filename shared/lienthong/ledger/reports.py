@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - part of public dataclasses
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from uuid import UUID  # noqa: TC003
 
 from lienthong.ledger.addresses import Addresses
@@ -116,7 +116,7 @@ class Reports:
         self._connection = connection
 
     @classmethod
-    async def connect(cls, url: str) -> Reports:
+    async def connect(cls, url: str) -> Self:
         """Open the connection; raises `Unavailable` or `MisconfiguredError`."""
         with translated():
             settings = {"role": READER, "application_name": READER, "default_transaction_read_only": "on"}

@@ -88,7 +88,7 @@ class DocumentRow:
     """A document that was received.
 
     `acts` says what it does to an earlier one, None when it is new; `test` that it is on trial, `flagged` that its
-    sender said so itself.
+    sender said so itself. `signer_position` is authority and office: ``TM. Chủ tịch``.
     """
 
     document: UUID
@@ -112,6 +112,8 @@ class DocumentRow:
     acts: Acts | None = None
     test: bool = False
     flagged: bool = False
+    signer_name: str | None = None
+    signer_position: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

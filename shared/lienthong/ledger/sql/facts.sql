@@ -49,15 +49,15 @@ join unnest($1::text[], $2::text[]) as k (user_name, message_id) using (user_nam
 with fact as (
     insert into document (document, sender, document_id, business, user_name, message_id, sha256, size, subject, code,
                           promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at,
-                          acts, test, flagged)
+                          acts, test, flagged, signer_name, signer_position)
     select document, sender, document_id, business, user_name, message_id, sha256, size, subject, code,
            promulgated_on, type_name, due_on, priority, lane, addressees, submitted_at, received_at, acts,
-           test, flagged
+           test, flagged, signer_name, signer_position
     from jsonb_to_recordset($1::jsonb) as r (
         document uuid, sender text, document_id text, business smallint, user_name text, message_id text, sha256 text,
         size bigint, subject text, code text, promulgated_on date, type_name text, due_on date, priority integer,
         lane text, addressees text[], submitted_at timestamptz, received_at timestamptz, acts jsonb,
-        test boolean, flagged boolean)
+        test boolean, flagged boolean, signer_name text, signer_position text)
     order by document
     on conflict do nothing
     returning *

@@ -2,8 +2,14 @@
 
 -- name: supervision
 -- $1, $2: the period; tests do not count; a unit's grade comes from the offices whose work its applied statuses speak of.
+-- Its stage is that at the end of the period; what was not in the directory by then is left out.
 with unit as (
-    select code, name, stage, stage in ('trial', 'official') as connected from agency where supervised
+    select a.code, a.name, s.stage, s.stage in ('trial', 'official') as connected
+    from agency a
+    join lateral (
+        select stage from agency_stage where agency = a.code and since < $2 order by since desc limit 1
+    ) as s on true
+    where a.supervised
 ), received as (
     select d.addressee as code, count(*) as documents
     from queued_delivery d join document using (document)
