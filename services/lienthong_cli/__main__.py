@@ -16,9 +16,11 @@ GROUPS: Final = {
     "calendar": ("calendar",),
     "deadletter": ("deadletter",),
     "demo": ("demo",),
+    "document": ("document",),
     "edxml": ("edxml",),
     "signature": ("signature",),
     "ledger": ("ledger",),
+    "report": ("report",),
     "topology": ("topology",),
     "trust": ("trust",),
 }
