@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.table import Table
 
+from lienthong.ledger.directory import VIETNAM
+from lienthong.ledger.figures import Figures
+from lienthong.reporting.files import as_json
+from lienthong.reporting.model import Period
+from lienthong.reporting.page import as_html
+from lienthong.reporting.supervision import connection_report, feedback_report
+from lienthong.reporting.traffic import traffic_report
 from lienthong.simulation.rehearsal import table_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from rich.console import Console
 
     from lienthong.ledger.reports import Supervision, Timing
+    from lienthong.reporting.model import Report
     from lienthong.simulation.rehearsal import Result
 
-__all__ = ["print_result", "print_supervision"]
+__all__ = ["print_result", "print_supervision", "reported", "write_reports"]
 
 SHOWN = 10
 """So many lines of each difference are printed."""
@@ -86,6 +96,31 @@ def print_result(console: Console, result: Result) -> None:
             console.print(f"{name}: {line}", markup=False)
         if len(lines) > SHOWN:
             console.print(f"{name}: … {len(lines) - SHOWN} nữa / more")
+
+
+async def reported(ledger_url: str, began: datetime) -> list[Report]:
+    """Return the reports of `lienthong report` about the days of a run."""
+    made_at = datetime.now(UTC)
+    period = Period(began.astimezone(VIETNAM).date(), made_at.astimezone(VIETNAM).date())
+    figures = await Figures.connect(ledger_url)
+    try:
+        supervised = await figures.supervised(period.since, period.until)
+        traffic = await figures.traffic(period.since, period.until)
+    finally:
+        await figures.close()
+    return [
+        connection_report(supervised, period, made_at),
+        feedback_report(supervised, period, made_at),
+        traffic_report(traffic, period, made_at),
+    ]
+
+
+def write_reports(reports: Iterable[Report], folder: Path) -> None:
+    """Write reports into a folder, as JSON and as pages to look at."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for report in reports:
+        (folder / f"{report.key}.json").write_text(as_json(report), encoding="utf-8")
+        (folder / f"{report.key}.html").write_text(as_html(report, "both"), encoding="utf-8")
 
 
 def _counts(result: Result) -> Table:

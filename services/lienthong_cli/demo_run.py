@@ -22,7 +22,7 @@ from lienthong.simulation.units import cast
 from lienthong.testing.servers import Kind, Servers, running_servers
 from lienthong_cli.demo_background import running
 from lienthong_cli.demo_exchange import certified, founded
-from lienthong_cli.demo_report import print_result
+from lienthong_cli.demo_report import print_result, reported, write_reports
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,11 +80,13 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
         (folder / "servers").rmdir()
     print_result(console, result)
     console.print(f"Nhật ký / logs: {folder / 'logs'}", soft_wrap=True)
+    console.print(f"Báo cáo / reports: {folder / 'reports'}", soft_wrap=True)
     return result.good
 
 
 async def _run(servers: Servers, folder: Path, console: Console, papers: Papers, seconds: float) -> Result:
     traffic = papers.traffic
+    began = datetime.now(ZONE)
     with stopped_by_sigterm():
         console.print("Đăng ký 95 đơn vị, tạo hàng đợi… / registering 95 units, declaring queues…")
         async with founded(servers, folder, traffic.members, papers.credentials) as exchange:
@@ -97,7 +99,9 @@ async def _run(servers: Servers, folder: Path, console: Console, papers: Papers,
                 exchange.environments, logs=folder / "logs", scratch=folder / "scratch", on_death=tell
             ):
                 with _progress(console, traffic) as progress:
-                    return await rehearse(exchange, papers, seconds=seconds, progress=progress)
+                    result = await rehearse(exchange, papers, seconds=seconds, progress=progress)
+            write_reports(await reported(exchange.ledger_url, began), folder / "reports")
+            return result
 
 
 @contextmanager

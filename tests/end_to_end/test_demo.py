@@ -102,7 +102,14 @@ async def test_a_run_prints_the_table_of_january_2019(tmp_path: Path, environmen
     assert "lost 0, delivered twice 0" in output
     assert "given by URL" in output
     assert workers_in(tmp_path) == []
-    assert {path.name for path in (tmp_path / ".lienthong" / "demo").iterdir()} == {"logs"}
+    reports = {
+        file.stem: json.loads(file.read_text(encoding="utf-8"))["figures"]
+        for file in (tmp_path / ".lienthong/demo/reports").glob("*.json")
+    }
+    assert list(reports["feedback"].values()) == [95, 84, 11, 78, 76, 41, 22, 13, 2, 6]
+    assert reports["connection"] == reports["feedback"]
+    assert reports["traffic"]["documents"] == paper + information + refused
+    assert {path.name for path in (tmp_path / ".lienthong" / "demo").iterdir()} == {"logs", "reports"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

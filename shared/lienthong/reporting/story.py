@@ -156,7 +156,7 @@ def _acted(one: Mapping[str, Any]) -> Iterator[Moment]:
 
 
 def _told(one: Mapping[str, Any]) -> Moment:
-    kind = _NOTICES[one["kind"]]
+    kind = _NOTICES.get(one["kind"]) or Words(one["kind"], one["kind"])
     return Moment(
         one["recorded_at"],
         Words(f"Báo cho {one['agency']}: {kind.vi}", f"{one['agency']} is told: {kind.en}"),
