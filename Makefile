@@ -72,9 +72,10 @@ fuzz: $(VENV)/.fuzz ## feed hostile bytes to whatever a stranger reaches, guided
 check: lint test fuzz ## do everything main has to pass
 
 .PHONY: bench
-bench: install ## measure what signatures cost beside the bare arithmetic, payloads, a directory of full size, a flood
+bench: install ## measure what signatures cost, payloads, a directory of full size, a million documents, a flood
 	@$(BIN)/python tests/bench/payload.py
 	@$(BIN)/python tests/bench/directory.py
+	@$(BIN)/python tests/bench/search.py
 	@$(BIN)/python tests/bench/flood.py
 	@$(BIN)/python tests/bench/signature.py
 

@@ -7,7 +7,7 @@ from datetime import datetime  # noqa: TC003 - part of public dataclasses
 from typing import TYPE_CHECKING
 
 from lienthong.ledger.ledger import translated
-from lienthong.ledger.reports import Reports, Supervision
+from lienthong.ledger.reports import Feedback, Reports, Supervision
 from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ __all__ = ["Answers", "Connection", "Evidence", "Figures", "Group", "Pair", "Sup
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A supervised unit at the end of a period, and how many official documents it sent and received in it."""
+    """A supervised unit at the end of a period, and how many official documents it sent in it."""
 
     code: str
     name: str
@@ -31,7 +31,6 @@ class Connection:
     software_version: str | None
     security_level: int | None
     sent: int
-    received: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,10 +142,12 @@ class Figures(Reports):
         """Return the supervision table with what it rests on."""
         with translated():
             async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+                table = await self.supervision(since, until)
+                never = [unit.code for unit in table.units if unit.feedback is Feedback.NEVER]
                 told = [Evidence(**row) for row in await self._fetch("feedback_evidence", since, until)]
-                silent = [Evidence(**row) for row in await self._fetch("feedback_silence", since, until)]
+                silent = [Evidence(**row) for row in await self._fetch("feedback_silence", since, until, never)]
                 return Supervised(
-                    await self.supervision(since, until),
+                    table,
                     [Connection(**row) for row in await self._fetch("connection", since, until)],
                     {row["code"]: Answers(**row) for row in await self._fetch("feedback", since, until)},
                     sorted([*told, *silent], key=lambda one: (one.unit, one.code or "")),

@@ -111,7 +111,7 @@ def connection_report(found: Supervised, period: Period, made_at: datetime) -> R
                 " ".join(filter(None, (unit.software, unit.software_version))) or None,
                 unit.security_level,
                 unit.sent,
-                unit.received,
+                found.answers.get(unit.code, Answers()).documents,
                 grades[unit.code].value,
             )
             for unit in found.units

@@ -2,16 +2,18 @@
 
 -- name: connection
 -- A unit's stage is the one it was in at the end of the period; one that was not in the directory by then is left out.
+with sent as (
+    select sender, count(*) as documents from document
+    where recorded_at >= $1 and recorded_at < $2 and not test
+    group by sender
+)
 select a.code, a.name, a.kind, s.stage, s.stage in ('trial', 'official') as connected,
        case when s.stage in ('trial', 'official') then (
            select min(c.since) from agency_stage c
            where c.agency = a.code and c.since < $2 and c.stage in ('trial', 'official')) end as connected_since,
-       a.software, a.software_version, a.security_level,
-       (select count(*) from document d where d.sender = a.code and not d.test
-        and d.recorded_at >= $1 and d.recorded_at < $2) as sent,
-       (select count(*) from queued_delivery q join document d using (document)
-        where q.addressee = a.code and not d.test and q.queued_at >= $1 and q.queued_at < $2) as received
+       a.software, a.software_version, a.security_level, coalesce(sent.documents, 0) as sent
 from agency a
+left join sent on sent.sender = a.code
 join lateral (
     select stage from agency_stage where agency = a.code and since < $2 order by since desc limit 1
 ) as s on true
@@ -39,7 +41,7 @@ from delivered left join told using (document, addressee)
 group by delivered.addressee
 
 -- name: feedback_evidence
--- The first applied status of each code of each unit; of one that never told anything, the first document it got.
+-- The first applied status of each code of each unit.
 select distinct on (s.reporter, s.code) s.reporter as unit, s.code, c.office, s.document, d.document_id, d.sender,
        d.code as number, s.reported_at as at, s.status
 from status s join status_code c using (code) join document d using (document) join agency a on a.code = s.reporter
@@ -48,13 +50,11 @@ where a.supervised and not d.test and s.outcome = 'applied' and c.office is not 
 order by s.reporter, s.code, s.recorded_at, s.document
 
 -- name: feedback_silence
+-- The first document that each of these units ($3) got.
 select distinct on (q.addressee) q.addressee as unit, q.document, d.document_id, d.sender, d.code as number,
        q.queued_at as at
-from queued_delivery q join document d using (document) join agency a on a.code = q.addressee
-where a.supervised and not d.test and q.queued_at >= $1 and q.queued_at < $2
-  and not exists (select from status s join status_code c using (code) join document t on t.document = s.document
-                  where s.reporter = q.addressee and not t.test and s.outcome = 'applied' and c.office is not null
-                  and s.recorded_at >= $1 and s.recorded_at < $2)
+from queued_delivery q join document d using (document)
+where q.addressee = any ($3::text[]) and not d.test and q.queued_at >= $1 and q.queued_at < $2
 order by q.addressee, q.queued_at, q.document
 
 -- name: traffic
