@@ -93,7 +93,7 @@ def connection_report(found: Supervised, period: Period, made_at: datetime) -> R
             CODE,
             NAME,
             Column("kind", Words("Loại", "Kind"), names=KINDS, width=15),
-            Column("stage", Words("Giai đoạn", "Stage"), names=STAGES, width=16),
+            Column("stage", Words("Giai đoạn", "Stage"), names=STAGES, width=18),
             Column("connected_since", Words("Kết nối từ", "Connected since"), Kind.MOMENT, width=13),
             Column("software", Words("Phần mềm", "Software"), width=12),
             Column("security_level", Words("Cấp độ an toàn", "Security level"), Kind.NUMBER, width=8),
@@ -226,7 +226,7 @@ def _evidence(found: Supervised) -> Table:
             Column("sender", Words("Bên gửi", "Sender"), width=8),
             Column("number", Words("Số, ký hiệu", "Number"), width=14),
             Column("document_id", Words("Mã văn bản", "DocumentId"), width=24),
-            Column("document", Words("Mã trên trục", "On the exchange"), width=27),
+            Column("document", Words("Mã trên trục", "On the exchange"), width=33),
         ),
         [
             (one.unit, one.code, one.office, one.at, one.sender, one.number, one.document_id, one.document)
