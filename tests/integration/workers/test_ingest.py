@@ -9,8 +9,9 @@ import pytest
 from tests.integration.workers.conftest import document, handle, ids, status, submitted
 
 from lienthong.document.messages import DocumentToVerify, NoticeToSend, Receipt, Refused
-from lienthong.edxml import Attachment, Business, BusinessType, OtherInfo
+from lienthong.edxml import Attachment, Business, BusinessType, DocumentCode, OtherInfo, Signer
 from lienthong.ledger.rows import AgencyRow
+from lienthong.ledger.search import Search, Wanted
 from lienthong.worker.submissions import submitted_at
 from lienthong_ingest.handler import IngestDocument
 
@@ -52,6 +53,25 @@ async def test_a_document_goes_to_verification_with_a_receipt(
     assert outcome.outputs[0].routing_key == "signature-verify"
     assert receipt(outcome).document == verify.document
     assert await store.get(verify.sha256) == message.body
+
+
+async def test_a_document_is_found_by_what_it_says(ingest: IngestDocument, ledger: Ledger, database: str) -> None:
+    """Who signed, the number, the files: what the envelope says is what the document is found by, or is left out."""
+    letter = document(
+        subject="Về phòng, chống bão",
+        code=DocumentCode("102", "UBND-VP"),
+        signer=Signer("Đỗ Thị Ửng", "Chủ tịch", "TM."),
+        attachments=(Attachment("Phụ lục.pdf", b"abc"),),
+    )
+    signed_by_nobody = document("d2", signer=Signer())
+    await handle(ingest, ledger, submitted(letter), submitted(signed_by_nobody, message_id="m2"))
+    search = await Search.connect(database)
+    wanted = Wanted(subject="chong bao", number="102/ubnd", signer="tm chu tich do thi ung", attachment="phu luc")
+    (found,) = await search.find(wanted, limit=2)
+    assert (found.signer_name, found.signer_position, found.document_id) == ("Đỗ Thị Ửng", "TM. Chủ tịch", "d1")
+    (other,) = await search.find(Wanted(document_id="d2"), limit=2)
+    assert (other.signer_name, other.signer_position) == (None, None)
+    await search.close()
 
 
 async def test_an_urgent_document_keeps_its_lane(ingest: IngestDocument, ledger: Ledger) -> None:
