@@ -14,7 +14,6 @@ from lienthong.reporting.model import Period
 from lienthong.reporting.page import as_html
 from lienthong.reporting.supervision import connection_report, feedback_report
 from lienthong.reporting.traffic import traffic_report
-from lienthong.simulation.rehearsal import table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -33,14 +32,14 @@ SHOWN = 10
 
 _UNITS = (
     ("connected", "Đơn vị đã kết nối", "Units connected", True),
-    ("in progress", "Đơn vị đang kết nối", "Units in progress", True),
+    ("in_progress", "Đơn vị đang kết nối", "Units in progress", True),
     ("receiving", "Đã nhận văn bản", "Received documents", False),
-    ("feeding back", "Có phản hồi trạng thái", "Feed statuses back", False),
+    ("feeding_back", "Có phản hồi trạng thái", "Feed statuses back", False),
     ("fully", "  đầy đủ: văn thư, lãnh đạo, chuyên viên", "  fully: clerk, leader, officer", False),
     ("partly", "  một phần: văn thư, lãnh đạo", "  partly: clerk, leader", False),
-    ("arrival only", "  chỉ báo đã đến văn thư", "  arrival at the clerk only", False),
+    ("arrival_only", "  chỉ báo đã đến văn thư", "  arrival at the clerk only", False),
     ("never", "Không phản hồi", "Never feed back", False),
-    ("receiving nothing yet", "Chưa nhận văn bản (*)", "Received nothing yet (*)", False),
+    ("nothing_received", "Chưa nhận văn bản (*)", "Received nothing yet (*)", False),
 )
 
 _VALUES = (
@@ -53,7 +52,7 @@ _VALUES = (
 
 def print_supervision(console: Console, supervision: Supervision) -> None:
     """Print the supervision table, whose every figure the ledger has computed."""
-    figures = table_of(supervision)
+    figures = supervision.figures
     table = Table(title="Bảng giám sát, tính từ sổ cái / supervision table, computed from the ledger")
     table.add_column("Chỉ tiêu")
     table.add_column("Figure")

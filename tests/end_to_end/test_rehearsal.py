@@ -11,7 +11,7 @@ import pytest
 
 from lienthong.document.verdicts import Value
 from lienthong.simulation.papers import Papers
-from lienthong.simulation.rehearsal import expected_table, rehearse, table_of
+from lienthong.simulation.rehearsal import expected_table, rehearse
 from lienthong.simulation.traffic import plan_traffic
 from lienthong.simulation.units import Role, cast
 from lienthong.topology.names import Step
@@ -34,8 +34,8 @@ async def test_what_was_played_is_what_the_ledger_shows(running_exchange: Runnin
         assert set(running.supervisor.restarts.values()) == {0}
     assert result.balance.even, result.balance
     assert result.complaints == ()
-    assert table_of(result.supervision) == expected_table(MEMBERS)
-    assert table_of(result.supervision)["fully"] == SMALL[Role.FULLY]
+    assert result.supervision.figures == expected_table(MEMBERS)
+    assert result.supervision.figures["fully"] == SMALL[Role.FULLY]
     assert result.totals["deliveries"] == TRAFFIC.deliveries == result.counts.deliveries
     assert {value: result.values[value] for value in Value} == TRAFFIC.worths
     assert min(TRAFFIC.worths.values()) > 0
@@ -70,4 +70,4 @@ async def test_a_killed_worker_changes_nothing(running_exchange: RunningExchange
         assert running.supervisor.restarts == {each: (2 if each is step else 0) for each in Step}
     assert result.balance.even, result.balance
     assert result.complaints == ()
-    assert table_of(result.supervision) == expected_table(MEMBERS)
+    assert result.supervision.figures == expected_table(MEMBERS)

@@ -95,6 +95,22 @@ class Supervision:
         """How many feed statuses back at all."""
         return self.count(Feedback.FULLY) + self.count(Feedback.PARTLY) + self.count(Feedback.ARRIVAL_ONLY)
 
+    @property
+    def figures(self) -> dict[str, int]:
+        """The figures of the table by name: every connected unit has one of the last five grades."""
+        return {
+            "units": self.total,
+            "connected": self.connected,
+            "in_progress": self.in_progress,
+            "receiving": self.receiving,
+            "feeding_back": self.feeding_back,
+            "fully": self.count(Feedback.FULLY),
+            "partly": self.count(Feedback.PARTLY),
+            "arrival_only": self.count(Feedback.ARRIVAL_ONLY),
+            "never": self.count(Feedback.NEVER),
+            "nothing_received": self.count(Feedback.NOTHING_RECEIVED),
+        }
+
     def count(self, feedback: Feedback) -> int:
         """Return how many units have this grade."""
         return Counter(unit.feedback for unit in self.units)[feedback]

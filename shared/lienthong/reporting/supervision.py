@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lienthong.ledger.reports import Supervision, UnitRow
     from lienthong.reporting.model import Cell, Period
 
-__all__ = ["FIGURES", "connection_report", "feedback_report", "figures_of"]
+__all__ = ["FIGURES", "connection_report", "feedback_report"]
 
 FIGURES: Mapping[str, Words] = {
     "units": Words("Đơn vị được giám sát", "Units supervised"),
@@ -67,22 +67,6 @@ CODE = Column("code", Words("Mã", "Code"), width=8)
 NAME = Column("name", Words("Đơn vị", "Unit"), width=26)
 
 
-def figures_of(table: Supervision) -> dict[str, int]:
-    """Return the figures of the supervision table by name: every unit is in one of the grades, or not connected."""
-    return {
-        "units": table.total,
-        "connected": table.connected,
-        "in_progress": table.in_progress,
-        "receiving": table.receiving,
-        "feeding_back": table.feeding_back,
-        "fully": table.count(Feedback.FULLY),
-        "partly": table.count(Feedback.PARTLY),
-        "arrival_only": table.count(Feedback.ARRIVAL_ONLY),
-        "never": table.count(Feedback.NEVER),
-        "nothing_received": table.count(Feedback.NOTHING_RECEIVED),
-    }
-
-
 def connection_report(found: Supervised, period: Period, made_at: datetime) -> Report:
     """Return which units are connected, since when, by which software, and what they sent and received."""
     grades = {unit.code: unit.feedback for unit in found.table.units}
@@ -125,7 +109,7 @@ def connection_report(found: Supervised, period: Period, made_at: datetime) -> R
         Words("Giám sát kết nối", "Supervision of connection"),
         period,
         made_at,
-        figures_of(found.table),
+        found.table.figures,
         FIGURES,
         (
             units,
@@ -157,7 +141,7 @@ def feedback_report(found: Supervised, period: Period, made_at: datetime) -> Rep
         Words("Giám sát phản hồi trạng thái", "Supervision of feedback"),
         period,
         made_at,
-        figures_of(found.table),
+        found.table.figures,
         FIGURES,
         (_league(found), _grades(found.table), _evidence(found)),
     )

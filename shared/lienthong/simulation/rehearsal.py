@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lienthong.document.verdicts import Value
-from lienthong.ledger.reports import Feedback, Reports, Supervision, Timing
+from lienthong.ledger.reports import Reports, Supervision, Timing
 from lienthong.simulation.fleet import Fleet
 from lienthong.simulation.journal import Balance, Counts, compare
 from lienthong.simulation.units import Role
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lienthong.simulation.traffic import Traffic
     from lienthong.simulation.units import Member
 
-__all__ = ["Result", "expected_table", "quiet", "rehearse", "table_of"]
+__all__ = ["Result", "expected_table", "quiet", "rehearse"]
 
 STALL_SECONDS = 45.0
 """No change for so long means that what is missing will not come; the retry ladder's second rung is 10 s."""
@@ -111,36 +111,20 @@ async def rehearse(
     )
 
 
-def table_of(supervision: Supervision) -> dict[str, int]:
-    """Return the figures of the supervision table by name."""
-    return {
-        "units": supervision.total,
-        "connected": supervision.connected,
-        "in progress": supervision.in_progress,
-        "receiving": supervision.receiving,
-        "feeding back": supervision.feeding_back,
-        "fully": supervision.count(Feedback.FULLY),
-        "partly": supervision.count(Feedback.PARTLY),
-        "arrival only": supervision.count(Feedback.ARRIVAL_ONLY),
-        "never": supervision.count(Feedback.NEVER),
-        "receiving nothing yet": supervision.count(Feedback.NOTHING_RECEIVED),
-    }
-
-
 def expected_table(members: Iterable[Member]) -> dict[str, int]:
     """Return the figures that this cast plays."""
     roles = [member.role for member in members]
     return {
         "units": len(roles),
         "connected": sum(role.connected for role in roles),
-        "in progress": roles.count(Role.IN_PROGRESS),
+        "in_progress": roles.count(Role.IN_PROGRESS),
         "receiving": sum(role.receives for role in roles),
-        "feeding back": sum(bool(role.statuses) for role in roles),
+        "feeding_back": sum(bool(role.statuses) for role in roles),
         "fully": roles.count(Role.FULLY),
         "partly": roles.count(Role.PARTLY),
-        "arrival only": roles.count(Role.ARRIVAL),
+        "arrival_only": roles.count(Role.ARRIVAL),
         "never": roles.count(Role.NEVER),
-        "receiving nothing yet": roles.count(Role.SENDS_ONLY),
+        "nothing_received": roles.count(Role.SENDS_ONLY),
     }
 
 
@@ -189,7 +173,7 @@ async def _settled_totals(reports: Reports) -> dict[str, int]:
 
 
 def _wrong_table(supervision: Supervision, traffic: Traffic) -> list[str]:
-    table, expected = table_of(supervision), expected_table(traffic.members)
+    table, expected = supervision.figures, expected_table(traffic.members)
     return [f"{name}: {table[name]}, not {expected[name]}" for name in expected if table[name] != expected[name]]
 
 
