@@ -17,6 +17,7 @@ from rich.text import Text
 from lienthong.ledger.directory import VIETNAM
 from lienthong.ledger.figures import Figures
 from lienthong.reporting.files import as_csv, as_json, as_xlsx
+from lienthong.reporting.lateness import deadlines_report
 from lienthong.reporting.model import Kind, Language, Period, Report, cell_text, number_text
 from lienthong.reporting.page import OTHERS, PERIOD, TOTAL, as_html
 from lienthong.reporting.paper import as_pdf
@@ -114,6 +115,24 @@ def traffic(
 
     async def read(figures: Figures, period: Period) -> Report:
         return traffic_report(await figures.traffic(period.since, period.until), period, datetime.now(UTC))
+
+    _report(read, _asked(first, last, form, lang, out, table))
+
+
+@app.command()
+def deadlines(
+    first: First = None,
+    last: Last = None,
+    form: Form = "table",
+    lang: Lang = "both",
+    out: Out = None,
+    table: Which = None,
+) -> None:
+    """Thời hạn đúng, muộn, quá hạn theo cơ quan / deadlines kept, late and overdue, by agency, with what was worst."""
+
+    async def read(figures: Figures, period: Period) -> Report:
+        now = datetime.now(UTC)
+        return deadlines_report(await figures.lateness(period.since, period.until, now), period, now)
 
     _report(read, _asked(first, last, form, lang, out, table))
 

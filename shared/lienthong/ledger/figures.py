@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime  # noqa: TC003 - part of public dataclasses
 from typing import TYPE_CHECKING
 
+from lienthong.ledger.lateness import Late, Lateness, Punctuality
 from lienthong.ledger.ledger import translated
 from lienthong.ledger.reports import Feedback, Reports, Supervision
-from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
 __all__ = ["Answers", "Connection", "Evidence", "Figures", "Group", "Pair", "Supervised", "Traffic"]
+
+MOST_LATE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,15 @@ class Figures(Reports):
                     sorted([*told, *silent], key=lambda one: (one.unit, one.code or "")),
                 )
 
+    async def lateness(self, since: datetime, until: datetime, now: datetime) -> Lateness:
+        """Return what became of the deadlines that fell into the period, as it is by `now`."""
+        with translated():
+            async with self._connection.transaction(isolation="repeatable_read", readonly=True):
+                counts = [Punctuality(**row) for row in await self._fetch("lateness_counts", since, until, now)]
+                worst = [Late(**row) for row in await self._fetch("lateness_worst", since, until, now, MOST_LATE)]
+                names = await self._names({one.agency for one in counts})
+        return Lateness(counts, worst, names)
+
     async def traffic(self, since: datetime, until: datetime) -> Traffic:
         """Return what was exchanged; all of it as of one moment."""
         with translated():
@@ -160,12 +171,14 @@ class Figures(Reports):
                 (totals,) = await self._fetch("traffic", since, until)
                 groups = [Group(**row) for row in await self._fetch("traffic_groups", since, until)]
                 pairs = [Pair(**row) for row in await self._fetch("traffic_pairs", since, until)]
-                codes = sorted({code for pair in pairs for code in (pair.sender, pair.addressee)})
-                rows = await self._connection.fetch(statement("agency_names"), codes)
+                names = await self._names({code for pair in pairs for code in (pair.sender, pair.addressee)})
         parts = ("kinds", "acts", "sizes", "hours", "days")
         return Traffic(
             dict(totals),
             {part: tuple(group for group in groups if group.part == part) for part in parts},
             pairs,
-            {row["code"]: row["name"] for row in rows},
+            names,
         )
+
+    async def _names(self, codes: Iterable[str]) -> dict[str, str]:
+        return {row["code"]: row["name"] for row in await self._fetch("agency_names", sorted(codes))}

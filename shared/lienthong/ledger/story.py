@@ -24,6 +24,7 @@ PARTS = (
     "actions",
     "refusals",
     "notices",
+    "deadlines",
     "dead_letters",
     "entries",
 )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lienthong.document.deadline_words import deadline_words
+from lienthong.document.deadlines import Clock, Level
 from lienthong.document.life_cycle_words import STATE_WORDS
 from lienthong.reporting.model import Words, printable
 
@@ -20,6 +22,7 @@ _NOTICES = {
     "verified": Words("kết quả kiểm tra chữ ký số", "what was found about its signatures"),
     "refusal": Words("từ chối", "refused"),
     "waiting": Words("đang chờ nơi nhận lấy", "waiting for a receiver to collect"),
+    "deadline": Words("thời hạn", "a deadline"),
     "delivered": Words("đã vào hàng đợi của mọi nơi nhận", "in the queue of every addressee"),
 }
 _ACTIONS = {
@@ -66,6 +69,7 @@ def moments(story: Story) -> list[Moment]:
     for one in parts["actions"]:
         found += _acted(one)
     found += [_told(one) for one in parts["notices"]]
+    found += [_due(one) for one in parts["deadlines"]]
     found += [
         Moment(
             one["found_at"],
@@ -155,8 +159,13 @@ def _acted(one: Mapping[str, Any]) -> Iterator[Moment]:
         )
 
 
+def _due(one: Mapping[str, Any]) -> Moment:
+    words = deadline_words(Clock(one["clock"]), Level(one["level"]), one["agency"], one["due_at"], None)
+    return Moment(one["noted_at"], Words(*words))
+
+
 def _told(one: Mapping[str, Any]) -> Moment:
-    kind = _NOTICES.get(one["kind"]) or Words(one["kind"], one["kind"])
+    kind = _NOTICES[one["kind"]]
     return Moment(
         one["recorded_at"],
         Words(f"Báo cho {one['agency']}: {kind.vi}", f"{one['agency']} is told: {kind.en}"),

@@ -234,6 +234,45 @@ def test_reports_add_up_in_every_form(recorded: str, typed: Callable[..., bytes]
     assert re.search(r"Feed statuses back\s*│\s*76", shown)
 
 
+def test_deadlines_add_up(recorded: str, typed: Callable[..., bytes]) -> None:
+    """Each clock that was due is kept, late, overdue or running, once; what was late is named with what proves it."""
+    asyncio.run(set_clocks(recorded))
+    report = json.loads(typed("report", "deadlines", "--format=json", *period()))
+    figures = report["figures"]
+    assert figures == {"due": 3 * 78 + 1, "in_time": 41 + 1, "late": 35, "overdue": 2 + 78, "running": 78}
+    for part in ("agencies", "clocks"):
+        for figure, number in figures.items():
+            assert sum(row[figure] for row in report["tables"][part]) == number
+    by_clock = {row["clock"]: row for row in report["tables"]["clocks"]}
+    assert (by_clock["receipt"]["in_time"], by_clock["sending"]["share"], by_clock["finish"]["share"]) == (41, 1.0, 0.0)
+    worst = report["tables"]["worst"]
+    assert [row["hours"] for row in worst] == [3] * 78 + [1] * 2 + [0] * 35
+    assert [row["evidence"] is not None for row in worst] == [row["hours"] == 0 for row in worst]
+    assert all((row["met_at"] is None) == (row["evidence"] is None) for row in worst)
+    told = typed("document", "show", str(DOCUMENTS[0].document)).decode()
+    assert f"{RECEIVERS[0].unit.code} is late, telling that it was received: due before" in told
+    assert "Overdue, not done" in typed("report", "deadlines", *period()).decode()
+
+
+async def set_clocks(url: str) -> None:
+    """Let clocks run on three documents: what was reported in time, late, never; what is due in an hour; and a test."""
+    connection = await asyncpg.connect(url)
+    hour, clock = timedelta(hours=1), "update delivery set {}_due_at = $1 where document = any ($2::uuid[])"
+    now = datetime.now(UTC)
+    await connection.execute(clock.format("receipt"), now - hour, [DOCUMENTS[0].document, TEST.document])
+    await connection.execute(clock.format("receipt"), now + hour, [DOCUMENTS[1].document])
+    await connection.execute(clock.format("finish"), now - 3 * hour, [DOCUMENTS[2].document])
+    in_time = [member.unit.code for member in RECEIVERS if member.role is Role.FULLY]
+    await connection.execute("update status set received_at = $1", now - hour / 2)
+    await connection.execute("update status set received_at = $1 where reporter = any ($2)", now - 2 * hour, in_time)
+    await connection.execute("update document set received_at = $1", now - 2 * hour)
+    sending = "insert into sending (document, dating, due_at, judged_at) values ($1, 'in-time', $2, $2)"
+    await connection.execute(sending, DOCUMENTS[0].document, now - hour)
+    breach = "insert into deadline values ($1, $2, $3, 'receipt', 'breach', $4, $4)"
+    await connection.execute(breach, derive("breach"), DOCUMENTS[0].document, RECEIVERS[0].unit.code, now - hour)
+    await connection.close()
+
+
 def test_a_report_on_paper(typed: Callable[..., bytes], program: Callable[[str, str], Path], tmp_path: Path) -> None:
     """The PDF names every unit and figure, in text that can be searched and copied, with its font inside."""
     paper = tmp_path / "report.pdf"

@@ -96,3 +96,22 @@ order by deliveries desc, d.sender, v.addressee
 
 -- name: agency_names
 select code, name from agency where code = any ($1::text[])
+
+-- name: lateness_counts
+-- Of the clocks that were due in the period, by what and whom: done in time, done late, overdue at $3, or still running.
+select clock, agency, count(*) as due, count(*) filter (where met_at < due_at) as in_time,
+       count(*) filter (where met_at >= due_at) as late,
+       count(*) filter (where met_at is null and due_at <= $3) as overdue,
+       count(*) filter (where met_at is null and due_at > $3) as running
+from lateness
+where due_at >= $1 and due_at < $2 and not test
+group by clock, agency
+
+-- name: lateness_worst
+-- The longest late of them by $3, at most $4.
+select l.clock, l.agency, l.due_at, l.met_at, l.document, l.evidence, d.document_id, d.sender, d.code as number,
+       extract(epoch from coalesce(l.met_at, $3) - l.due_at)::bigint as seconds
+from lateness l join document d using (document)
+where l.due_at >= $1 and l.due_at < $2 and not l.test and coalesce(l.met_at, $3) >= l.due_at
+order by seconds desc, l.document, l.agency, l.clock
+limit $4

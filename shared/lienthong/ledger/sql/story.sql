@@ -47,6 +47,10 @@ order by f.recorded_at
 -- name: story_notices
 select notice, agency, kind, caused_at, recorded_at, forwarded_at from notice where document = $1 order by recorded_at
 
+-- name: story_deadlines
+select clock, level, agency, due_at, noted_at, told_at, dropped from deadline where document = $1
+order by noted_at, agency, clock
+
 -- name: story_dead_letters
 select dead_letter, step, reason, state, times, found_at, changed_at, changed_by
 from dead_letter where document = $1 order by found_at
