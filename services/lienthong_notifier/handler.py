@@ -13,6 +13,7 @@ from lienthong.worker.handler import Outcome
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lienthong.document.messages import WireModel
     from lienthong.ledger.unit import Unit
 
 __all__ = ["SendNotice"]
@@ -30,10 +31,17 @@ class SendNotice:
     async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, NoticeToSend]]) -> Sequence[Outcome]:
         """Record each notice; one that has been sent before is not sent again."""
         rows = [
-            NoticeRow(task.notice_id, task.agency, task.notice.kind, task.document, task.caused_at) for _, task in batch
+            NoticeRow(task.notice_id, task.agency, task.notice.kind, task.document, task.caused_at, _words(task.notice))
+            for _, task in batch
         ]
         sent = await unit.record_notices(rows)
         return [Outcome() if sent[task.notice_id] else _publish(task) for _, task in batch]
+
+
+def _words(notice: WireModel) -> dict[str, str] | None:
+    """Return what a notice says to people, for those who are told by mail; None when it has no such words."""
+    words = notice.model_dump(include={"vi", "en"})
+    return words or None
 
 
 def _publish(task: NoticeToSend) -> Outcome:

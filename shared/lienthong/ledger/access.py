@@ -11,6 +11,7 @@ from datetime import datetime  # noqa: TC003 - part of a public dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from lienthong.ledger.directory import register
+from lienthong.ledger.letters import Subscriptions
 from lienthong.ledger.rows import AgencyRow
 from lienthong.ledger.statements import statement
 
@@ -38,6 +39,8 @@ Decision = Literal[
     "CredentialRotated",
     "DirectoryImported",
     "QuotaChanged",
+    "SubscriptionEnded",
+    "SubscriptionSet",
     "TopologyRepaired",
 ]
 
@@ -94,6 +97,8 @@ class AccessUnit:
         self._connection = connection
         self.directory = directory
         """The agencies, as of the begin of this transaction."""
+        self.subscriptions = Subscriptions(connection)
+        """Who is told what, by mail and webhook."""
 
     async def participants(self) -> dict[str, Participant]:
         """Return all agencies by their canonical code."""

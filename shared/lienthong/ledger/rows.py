@@ -437,13 +437,14 @@ class RecordedStatus:
 
 @dataclass(frozen=True, slots=True)
 class NoticeRow:
-    """That an agency is told something."""
+    """That an agency is told something; `words` say it for people, by language, where the notice has such."""
 
     notice: UUID
     agency: str
     kind: Literal["receipt", "verified", "refusal", "waiting", "delivered", "deadline"]
     document: UUID | None
     caused_at: datetime
+    words: dict[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ STATEMENT_FILES = (
     "parking",
     "quotas",
     "deadlines",
+    "letters",
 )
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)

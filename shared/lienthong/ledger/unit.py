@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from lienthong.ledger.actions import EarlierDocument, SettledAction
 from lienthong.ledger.deadlines import Deadlines
+from lienthong.ledger.letters import Letters
 from lienthong.ledger.parking import Parking
 from lienthong.ledger.quotas import QuotaUse
 from lienthong.ledger.repairs import RepairRow, StatusInput, UnreportedDelivery
@@ -75,6 +76,8 @@ class Unit:
         """By when deliveries have to be answered."""
         self.parking = Parking(connection)
         """Who does not collect, and what waits for them."""
+        self.letters = Letters(connection)
+        """What is told outside the exchange."""
 
     async def mark_forwarded(self, marks: Iterable[tuple[Mark, datetime]]) -> None:
         """Mark facts forwarded.

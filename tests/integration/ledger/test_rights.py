@@ -33,7 +33,8 @@ READS: dict[str, set[str]] = {
     | {"submission", "document", "routing", "delivery", "action", "status", "refusal", "quota_use"},
     "lienthong_notifier": EVERY_WORKER
     | {"notice", "document", "routing", "delivery", "status", "parked_delivery"}
-    | {"calendar_day", "sending", "deadline", "queued_delivery", "delivery_answer"},
+    | {"calendar_day", "sending", "deadline", "queued_delivery", "delivery_answer"}
+    | {"letter", "announcement", "alarm"},
 }
 """Of the roles that are not here, operator and reader, all."""
 INSERTS: dict[str, set[str]] = {
@@ -42,12 +43,17 @@ INSERTS: dict[str, set[str]] = {
     "lienthong_router": {"entry", "handled_alone", "routing", "delivery", "action", "refusal"}
     | {"parked_agency", "parked_delivery"},
     "lienthong_status_tracker": {"entry", "handled_alone", "submission", "status", "refusal", "quota_use"},
-    "lienthong_notifier": {"entry", "handled_alone", "notice", "sending", "deadline"},
+    "lienthong_notifier": {"entry", "handled_alone", "notice", "sending", "deadline", "letter", "alarm"},
     "lienthong_operator": {"entry", "dead_letter", "refusal", "routing"},
     "lienthong_reader": set(),
 }
 ALONE = {"handled_alone": {"times", "last_at"}}
 MARK = {"forwarded_at"}
+LETTERS = {
+    "letter": {"state", "attempts", "next_at", "done_at", "trouble"},
+    "announcement": {"letter"},
+    "alarm": {"cleared_at"},
+}
 QUOTAS = {"quota_use": {"messages_until", "bytes_until", "over_since"}}
 PARKED = {"parked_agency": {"parked_at"}, "parked_delivery": {"sent_at", "dropped", "told_at"}}
 CLOCKS = {
@@ -61,7 +67,7 @@ UPDATES: dict[str, dict[str, set[str]]] = {
     "lienthong_signature_verify": ALONE | {"verification": MARK | {"judge_again_at", "asked_at"}, "refusal": MARK},
     "lienthong_router": ALONE | SETTLED | STATE | PARKED | {"routing": MARK, "refusal": MARK},
     "lienthong_status_tracker": ALONE | SETTLED | STATE | QUOTAS | {"status": MARK, "refusal": MARK},
-    "lienthong_notifier": ALONE | CLOCKS | {"notice": MARK},
+    "lienthong_notifier": ALONE | CLOCKS | LETTERS | {"notice": MARK},
     "lienthong_operator": {
         "refusal": MARK,
         "dead_letter": {"state", "times", "reason", "attempts", "changed_at", "changed_by", "refusal"},

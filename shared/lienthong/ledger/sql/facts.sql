@@ -351,8 +351,13 @@ with fact as (
     returning *
 )
 insert into entry (kind, document, agency, facts)
-select 'NoticeGiven', document, agency, jsonb_build_object('kind', kind, 'notice', notice)
-from fact
+select 'NoticeGiven', f.document, f.agency,
+       jsonb_build_object('kind', f.kind, 'notice', f.notice) || coalesce(r.words, '{}')
+from fact f
+-- The same notice may stand in a batch twice.
+cross join lateral (
+    select words from jsonb_to_recordset($1::jsonb) as r (notice uuid, words jsonb) where r.notice = f.notice limit 1
+) as r
 
 -- name: recall_notices
 select notice, forwarded_at from notice where notice = any ($1::uuid[])
