@@ -21,6 +21,7 @@ GROUPS: Final = {
     "signature": ("signature",),
     "ledger": ("ledger",),
     "report": ("report",),
+    "notify": ("notify",),
     "topology": ("topology",),
     "trust": ("trust",),
 }

@@ -7,7 +7,7 @@ may stand in a file instead, named by the same variable with ``_FILE`` after it,
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -22,6 +22,7 @@ __all__ = [
     "BrokerSettings",
     "DeadlineSettings",
     "LedgerSettings",
+    "NotifierSettings",
     "ParkingSettings",
     "PayloadSettings",
     "QuotaSettings",
@@ -37,7 +38,8 @@ class _SecretSource(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return one field's value, its name, and that it is no JSON."""
         prefix = str(self.config.get("env_prefix", ""))
-        secret = secret_of(f"{prefix}{field_name}".upper()) if field.annotation is SecretStr else None
+        is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
+        secret = secret_of(f"{prefix}{field_name}".upper()) if is_secret else None
         return secret, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -108,6 +110,29 @@ class LedgerSettings(Group):
     url: SecretStr = Field(
         SecretStr("postgresql://lienthong@127.0.0.1:5432/lienthong"),
         description="PostgreSQL address of the ledger; of several hosts, comma-separated, the one that takes writes",
+    )
+
+
+class NotifierSettings(Group):
+    """How people and systems outside the exchange are told."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_NOTIFIER_", frozen=True, hide_input_in_errors=True)
+
+    mail_host: str | None = Field(None, description="SMTP server that takes our mail; without one mail waits")
+    mail_port: int = Field(587, ge=1, le=65535, description="its port: 587 for STARTTLS, 465 for implicit TLS")
+    mail_tls: Literal["starttls", "implicit", "none"] = Field(
+        "starttls", description="`starttls` or `implicit`; `none` only for a server on this machine"
+    )
+    mail_user: str | None = Field(None, description="user to log in as; no login without one")
+    mail_password: SecretStr | None = Field(None, description="its password")
+    mail_from: str | None = Field(None, description="address our mail comes from; needed with a server")
+    webhook_secret: SecretStr | None = Field(
+        None, description="what webhooks' keys are derived from, 32 characters at least; without one calls wait"
+    )
+    webhook_http: bool = Field(False, description="whether a webhook may be called without TLS")
+    webhook_private: bool = Field(False, description="whether a webhook may be at a private or local address")
+    authorities: Path | None = Field(
+        None, description="PEM file of authorities believed for mail servers and webhooks; the system's without one"
     )
 
 

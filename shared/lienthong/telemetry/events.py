@@ -70,6 +70,18 @@ class Event(StrEnum):
     limit."""
     AGENCY_UNTHROTTLED = "agency_unthrottled"
     """An agency that sent more than it may is at less than half of it: agency, kind."""
+    LETTER_SENT = "letter_sent"
+    """A mail was taken by the mail server, or a webhook answered: letter, channel, target, attempts."""
+    LETTER_DELAYED = "letter_delayed"
+    """A mail or a webhook's call could not be sent now, and is tried again: letter, channel, target, attempts,
+    reason."""
+    LETTER_GIVEN_UP = "letter_given_up"
+    """A mail or a webhook's call will not be sent any more; look at its target: letter, channel, target, attempts,
+    reason."""
+    ALARM_RAISED = "alarm_raised"
+    """Something that an operator has to see to was found by looking: alarm, subject, reason."""
+    ALARM_CLEARED = "alarm_cleared"
+    """What an alarm was about is gone: alarm, subject."""
     PARKED_SENT = "parked_sent"
     """Documents that waited for an agency went into its queue: agency, documents."""
     DEADLINES_NOTED = "deadlines_noted"

@@ -9,6 +9,8 @@ __all__ = [
     "DEAD_LETTERED",
     "HELD",
     "JUDGED_AGAIN",
+    "LETTERS",
+    "LETTERS_WAITING",
     "PARKED",
     "PHASE_SECONDS",
     "PUBLISHED",
@@ -47,6 +49,9 @@ PHASE_SECONDS = Histogram(
     ["step", "phase"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
 )
+
+LETTERS = Counter("lienthong_letters", "Mails and calls of webhooks: sent, delayed, given up", ["channel", "outcome"])
+LETTERS_WAITING = Gauge("lienthong_letters_waiting", "Mails and calls of webhooks not yet sent", ["channel"])
 
 PARKED = Gauge("lienthong_agencies_parked", "Agencies that do not collect, whose further documents wait in the ledger")
 
