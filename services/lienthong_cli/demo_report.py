@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from lienthong.ledger.directory import VIETNAM
+from lienthong.document.zone import VIETNAM
 from lienthong.ledger.figures import Figures
 from lienthong.reporting.files import as_json
 from lienthong.reporting.model import Period

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lienthong.document.life_cycle import State
-from lienthong.ledger.directory import VIETNAM
+from lienthong.document.zone import VIETNAM
 from lienthong.ledger.search import Wanted
 from lienthong.ledger.story import Stories, Story
 from lienthong.reporting.model import Language, printable

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table as Shown
 from rich.text import Text
 
-from lienthong.ledger.directory import VIETNAM
+from lienthong.document.zone import VIETNAM
 from lienthong.ledger.figures import Figures
 from lienthong.reporting.files import as_csv, as_json, as_xlsx
 from lienthong.reporting.lateness import deadlines_report

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
+from lienthong.document.zone import VIETNAM
 from lienthong.errors import MisconfiguredError, Unavailable
-from lienthong.ledger.directory import VIETNAM
 from lienthong.ledger.letters import AlarmRow
 from lienthong.telemetry.events import Event
 from lienthong.topology.names import Step, dead_queue
 from lienthong.trust import TrustStore
 from lienthong.trust.report import states
+from lienthong.worker.beside import Beside
 from lienthong.worker.ladder import reason
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
     from pathlib import Path
-    from types import TracebackType
 
     from lienthong.ledger.ledger import Ledger
     from lienthong.ledger.letters import Alarm
@@ -50,7 +50,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Alarms:
+class Alarms(Beside):
     """Looks again and again until its block ends.
 
     Args:
@@ -60,23 +60,12 @@ class Alarms:
         clock: the present.
     """
 
+    what = "look for alarms"
+
     def __init__(
         self, ledger: Ledger, bus: Broker, trust_folder: Path, *, clock: Callable[[], datetime] = _now
     ) -> None:
         self._ledger, self._bus, self._trust_folder, self._clock = ledger, bus, trust_folder, clock
-        self._running: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        self._running = asyncio.create_task(self._run(), name="look for alarms")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
 
     async def look(self) -> None:
         """Look once for everything. What cannot be looked at now raises nothing and clears nothing."""
@@ -140,11 +129,6 @@ class Alarms:
                 found.append(AlarmRow(authority.name, f"{authority.name}: {vi}", f"{authority.name}: {en}"))
         return found
 
-    async def _run(self) -> None:
-        while True:
-            try:
-                await self.look()
-            except Exception as error:
-                # Whatever it is, the next look may go well.
-                log.exception(Event.RELAY_FAILED, reason=reason(error))
-            await asyncio.sleep(LOOK_SECONDS)
+    async def _round(self) -> float:
+        await self.look()
+        return LOOK_SECONDS

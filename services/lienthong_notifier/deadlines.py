@@ -14,13 +14,11 @@ Any number of notifiers may run this side by side.
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING
 
 import structlog
 
-from lienthong.bus.backoff import Backoff
 from lienthong.document.deadline_words import deadline_words
 from lienthong.document.deadlines import Clock, Dating, Holder, Level, Rules, holder, next_look
 from lienthong.document.ids import derive
@@ -32,17 +30,17 @@ from lienthong.errors import Unavailable
 from lienthong.ledger.deadlines import DeadlineRow, ScheduleRow, SendingRow
 from lienthong.telemetry.events import Event
 from lienthong.worker.answers import to_notifier
+from lienthong.worker.beside import Beside, confirmed
 from lienthong.worker.ladder import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from types import TracebackType
 
-    from lienthong.bus.messages import Outgoing
     from lienthong.document.deadlines import Term
     from lienthong.ledger.deadlines import DueDelivery, UntoldDeadline
     from lienthong.ledger.directory import Directory
     from lienthong.ledger.ledger import Ledger
+    from lienthong.worker.beside import Publishes
 
 __all__ = ["DeadlineWatch"]
 
@@ -52,8 +50,6 @@ LOOK_SECONDS = 2.0
 """Between two turns."""
 DRAIN_SECONDS = 0.02
 """The same while there is something to do."""
-CONFIRM_SECONDS = 10.0
-"""How long the broker may take to confirm one turn."""
 ON_ITS_WAY = timedelta(minutes=1)
 """When a delivery that does not stand in its queue yet is looked at again."""
 PARKED = timedelta(hours=1)
@@ -62,19 +58,11 @@ PARKED = timedelta(hours=1)
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Publishes(Protocol):
-    """What is needed of the bus."""
-
-    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
-        """Publish messages and return each one's outcome, None for confirmed."""
-        ...
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class DeadlineWatch:
+class DeadlineWatch(Beside):
     """Runs beside the notifier's handler until its block ends.
 
     Args:
@@ -84,25 +72,14 @@ class DeadlineWatch:
         clock: the present.
     """
 
+    what = "watch deadlines"
+
     def __init__(
         self, ledger: Ledger, bus: Publishes, at_once: timedelta, *, clock: Callable[[], datetime] = _now
     ) -> None:
         self._ledger, self._bus, self._clock = ledger, bus, clock
         self._days = WorkingDays()
         self._rules = Rules(self._days, at_once)
-        self._running: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        self._running = asyncio.create_task(self._run(), name="deadlines")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
 
     async def look(self) -> int:
         """Look at deliveries whose clocks say so, and record what there is to tell; return how many were looked at.
@@ -146,7 +123,7 @@ class DeadlineWatch:
                 if one.deadline not in dropped
                 for notice in _notices(one, unit.directory)
             ]
-            results = await self._publish([to_notifier(notice) for _, notice in notices])
+            results = await confirmed(self._bus, [to_notifier(notice) for _, notice in notices])
             failed = {key for (key, _), error in zip(notices, results, strict=True) if error is not None}
             told = {one.deadline for one in untold} - dropped - failed
             await unit.deadlines.mark_told(dropped, now, dropped=True)
@@ -166,30 +143,9 @@ class DeadlineWatch:
         urgent = one.lane == Lane.URGENT
         return self._rules.terms(one.queued_at, role=Role(one.role), urgent=urgent, due_on=one.due_on)
 
-    async def _publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
-        if not messages:
-            return []
-        try:
-            async with asyncio.timeout(CONFIRM_SECONDS):
-                return await self._bus.publish_many(messages)
-        except TimeoutError as error:
-            raise Unavailable(f"the broker did not confirm within {CONFIRM_SECONDS:g} s") from error
-
-    async def _run(self) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                done = await self.look() + await self.tell()
-            except Unavailable as away:
-                log.warning(Event.RELAY_DELAYED, reason=reason(away))
-                await asyncio.sleep(backoff.next())
-            except Exception as error:
-                # Whatever it is, deadlines must not be forgotten.
-                log.exception(Event.RELAY_FAILED, reason=reason(error))
-                await asyncio.sleep(backoff.next())
-            else:
-                backoff.reset()
-                await asyncio.sleep(DRAIN_SECONDS if done else LOOK_SECONDS)
+    async def _round(self) -> float:
+        done = await self.look() + await self.tell()
+        return DRAIN_SECONDS if done else LOOK_SECONDS
 
 
 def _is_to_judge(one: DueDelivery) -> bool:

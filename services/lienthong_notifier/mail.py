@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import aiosmtplib
 
+from lienthong.document.zone import VIETNAM
 from lienthong.errors import MisconfiguredError, Unavailable
-from lienthong.ledger.directory import VIETNAM
 from lienthong_notifier.words import TOPICS, Words, said
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
@@ -20,6 +20,7 @@ from lienthong.bus.backoff import Backoff
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
+from lienthong.worker.beside import Beside
 from lienthong.worker.ladder import reason
 from lienthong_notifier.breaker import Breakers
 from lienthong_notifier.mail import RefusedError
@@ -68,7 +69,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class PostOffice:
+class PostOffice(Beside):
     """Runs beside the notifier's handler until its block ends.
 
     Args:
@@ -77,26 +78,20 @@ class PostOffice:
         clock: the present.
     """
 
+    what = "send letters"
+
     def __init__(
         self, ledger: Ledger, senders: Mapping[Channel, Sender], *, clock: Callable[[], datetime] = _now
     ) -> None:
         self._ledger, self._senders, self._clock = ledger, senders, clock
         self._breakers = Breakers()
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._running: asyncio.Task[None] | None = None
         self._observed = float("-inf")
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        self._running = asyncio.create_task(self._run(), name="send letters")
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
+        await super().__aexit__(kind, error, trace)
         if self._under_way:
             _, late = await asyncio.wait(self._under_way.values(), timeout=CLOSE_SECONDS)
             for task in late:
@@ -116,26 +111,13 @@ class PostOffice:
             await asyncio.gather(*self._under_way.values())
         return tried
 
-    async def _run(self) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                await self._begin()
-            except Unavailable as away:
-                log.warning(Event.RELAY_DELAYED, reason=reason(away))
-                await asyncio.sleep(backoff.next())
-                continue
-            except Exception as error:
-                # Whatever it is, what waits must not be forgotten.
-                log.exception(Event.RELAY_FAILED, reason=reason(error))
-                await asyncio.sleep(backoff.next())
-                continue
-            backoff.reset()
-            if self._under_way:
-                tasks = self._under_way.values()
-                await asyncio.wait(tasks, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-            else:
-                await asyncio.sleep(LOOK_SECONDS)
+    async def _round(self) -> float:
+        await self._begin()
+        if not self._under_way:
+            return LOOK_SECONDS
+        tasks = self._under_way.values()
+        await asyncio.wait(tasks, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        return 0.0
 
     async def _begin(self) -> int:
         """Claim letters and begin to send them; return how many."""

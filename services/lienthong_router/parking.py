@@ -17,11 +17,10 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Protocol, Self
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
-from lienthong.bus.backoff import Backoff
 from lienthong.document.life_cycle import State
 from lienthong.errors import Unavailable
 from lienthong.telemetry import metrics
@@ -29,12 +28,12 @@ from lienthong.telemetry.events import Event
 from lienthong.topology.names import delivery_queue
 from lienthong.topology.plan import agency_plan
 from lienthong.worker.answers import to_notifier, to_receivers
+from lienthong.worker.beside import Beside, confirmed
 from lienthong.worker.ladder import reason
 from lienthong.worker.notices import delivered, first_delivered, found
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
-    from types import TracebackType
     from uuid import UUID
 
     from lienthong.bus.messages import Outgoing
@@ -50,8 +49,6 @@ AT_ONCE = 50
 """Most documents sent, or told of, in one transaction."""
 TURN_SECONDS = 2.0
 """After that long no further one is begun: other routers must not wait for their turn for ever."""
-CONFIRM_SECONDS = 10.0
-"""How long the broker may take to confirm one of them."""
 LOOK_SECONDS = 0.5
 """Between two turns."""
 DRAIN_SECONDS = 0.02
@@ -82,7 +79,7 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Parking:
+class Parking(Beside):
     """Runs beside the router's handler until its block ends.
 
     Args:
@@ -92,22 +89,11 @@ class Parking:
         limit: how many messages may stand in an agency's queue before it is parked.
     """
 
+    what = "parking"
+
     def __init__(self, ledger: Ledger, bus: Broker, store: PayloadStore, limit: int) -> None:
         self._ledger, self._bus, self._store, self._limit = ledger, bus, store, limit
         self._due_in: dict[str, int] = {}
-        self._running: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        self._running = asyncio.create_task(self._run(), name="parking")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
 
     def note(self, carriers: Iterable[str]) -> None:
         """Note that something is put into these agencies' queues."""
@@ -188,7 +174,7 @@ class Parking:
             document = (await unit.documents([key]))[key]
             judged = first_delivered((await unit.verifications([key]))[key])
             message = to_receivers(document, [carrier], found(judged), await self._store.get(document.sha256))
-            (error,) = await self._publish([message])
+            (error,) = await confirmed(self._bus, [message])
         except Unavailable as away:
             error = away
         return None if error is None else Unavailable(f"{key} for {carrier}: {reason(error)}")
@@ -203,35 +189,15 @@ class Parking:
                 return
             documents, routings = await unit.documents(keys), await unit.routings(keys)
             notices = [to_notifier(delivered(documents[key], routings[key].deliveries, _now())) for key in keys]
-            results = await self._publish(notices)
+            results = await confirmed(self._bus, notices)
             told = [key for key, error in zip(keys, results, strict=True) if error is None]
             await unit.parking.mark_told(told, _now())
         errors = [error for error in results if error is not None]
         if errors:
             raise Unavailable(f"{len(errors)} notices not confirmed: {reason(errors[0])}")
 
-    async def _publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
-        try:
-            async with asyncio.timeout(CONFIRM_SECONDS):
-                return await self._bus.publish_many(messages)
-        except TimeoutError as error:
-            raise Unavailable(f"the broker did not confirm within {CONFIRM_SECONDS:g} s") from error
-
-    async def _run(self) -> None:
-        backoff = Backoff()
-        while True:
-            try:
-                sent = await self.turn()
-            except Unavailable as away:
-                log.warning(Event.RELAY_DELAYED, reason=reason(away))
-                await asyncio.sleep(backoff.next())
-            except Exception as error:
-                # Whatever it is, what waits must not be forgotten.
-                log.exception(Event.RELAY_FAILED, reason=reason(error))
-                await asyncio.sleep(backoff.next())
-            else:
-                backoff.reset()
-                await asyncio.sleep(DRAIN_SECONDS if sent else LOOK_SECONDS)
+    async def _round(self) -> float:
+        return DRAIN_SECONDS if await self.turn() else LOOK_SECONDS
 
 
 def _is_withdrawn(routing: RecordedRouting, carrier: str) -> bool:

@@ -8,28 +8,28 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING
 
 import structlog
 
-from lienthong.bus.backoff import Backoff
 from lienthong.document.messages import DocumentToVerify, Lane
 from lienthong.errors import Unavailable
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
 from lienthong.trust.folder import stamps_of
 from lienthong.worker.answers import to_signature_verify
+from lienthong.worker.beside import Beside, confirmed
 from lienthong.worker.ladder import reason
 from lienthong_signature_verify.judgement import again_at
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Callable
     from pathlib import Path
-    from types import TracebackType
 
     from lienthong.bus.messages import Outgoing
     from lienthong.ledger.ledger import Ledger
     from lienthong.ledger.rows import DueJudgement
+    from lienthong.worker.beside import Publishes
 
 __all__ = ["Relay"]
 
@@ -39,31 +39,19 @@ LOOK_SECONDS = 1.0
 """Between two looks at what is due and at the trust folder."""
 DRAIN_SECONDS = 0.25
 """The same while there is something due."""
-CONFIRM_SECONDS = 10.0
-"""How long the broker may take to confirm one turn; the rows are locked meanwhile."""
 HASTEN_SECONDS = 5.0
 """The least time between two rounds because of trust."""
 EXAMINERS_LAG = timedelta(seconds=2)
 """The examiners' processes look at the trust folder once a second: what is judged sooner may not know the change."""
 
-ResultT = TypeVar("ResultT")
-
 log = structlog.stdlib.get_logger(__name__)
-
-
-class Publishes(Protocol):
-    """What is needed of the bus."""
-
-    async def publish_many(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
-        """Publish messages and return each one's outcome, None for confirmed."""
-        ...
 
 
 def _now() -> datetime:
     return datetime.now(UTC)
 
 
-class Relay:
+class Relay(Beside):
     """Runs in the background until its block ends; several of them, in several workers, get on side by side.
 
     Args:
@@ -72,6 +60,8 @@ class Relay:
         trust_folder: whose changes are a reason to judge again at once.
         clock: the present.
     """
+
+    what = "judge again"
 
     def __init__(
         self, ledger: Ledger, bus: Publishes, trust_folder: Path, *, clock: Callable[[], datetime] = _now
@@ -82,19 +72,6 @@ class Relay:
         self._clock = clock
         self._stamps: object = None
         self._hastened = float("-inf")
-        self._running: asyncio.Task[None] | None = None
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        self._running = asyncio.create_task(self._run(), name="judge again")
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
 
     async def turn(self) -> int:
         """Ask once for what is due, and return how many were asked for.
@@ -105,7 +82,7 @@ class Relay:
         async with self._ledger.transaction() as unit:
             now = self._clock()
             due = await unit.due_judgements(now, AT_ONCE)
-            results = await self._publish([_ask(one) for one in due])
+            results = await confirmed(self._bus, [_ask(one) for one in due])
             asked = [one for one, error in zip(due, results, strict=True) if error is None]
             await unit.ask_judgements(
                 {one.verification: again_at(one.received_at, now, one.held_until) for one in asked}, now
@@ -133,35 +110,15 @@ class Relay:
         self._stamps, self._hastened = stamps, loop_time
         return True
 
-    async def _run(self) -> None:
-        backoff = Backoff()
-        while True:
-            asked = await self._survive(self.turn)
-            looked = await self._survive(self.watch)
-            if asked is None or looked is None:
-                await asyncio.sleep(backoff.next())
-            else:
-                backoff.reset()
-                await asyncio.sleep(DRAIN_SECONDS if asked else LOOK_SECONDS)
-
-    async def _survive(self, action: Callable[[], Awaitable[ResultT]]) -> ResultT | None:
-        """Return what an action returns, None when it failed: whatever it is, what waits must not be forgotten."""
+    async def _round(self) -> float:
         try:
-            return await action()
-        except Unavailable as away:
-            log.warning(Event.RELAY_DELAYED, reason=reason(away))
-        except Exception as error:
-            log.exception(Event.RELAY_FAILED, reason=reason(error))
-        return None
-
-    async def _publish(self, messages: Sequence[Outgoing]) -> list[Exception | None]:
-        if not messages:
-            return []
-        try:
-            async with asyncio.timeout(CONFIRM_SECONDS):
-                return await self._bus.publish_many(messages)
-        except TimeoutError as error:
-            raise Unavailable(f"the broker did not confirm within {CONFIRM_SECONDS:g} s") from error
+            asked = await self.turn()
+        except Exception:
+            # Whatever hinders the one does not hinder the other.
+            await self.watch()
+            raise
+        await self.watch()
+        return DRAIN_SECONDS if asked else LOOK_SECONDS
 
 
 def _ask(due: DueJudgement) -> Outgoing:

@@ -6,11 +6,11 @@ Each text is short enough that a delivery's headers fit into one AMQP frame besi
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
-from zoneinfo import ZoneInfo
 
 from lienthong.document import reasons
 from lienthong.document.messages import Found
 from lienthong.document.verdicts import Value, Verdict
+from lienthong.document.zone import VIETNAM
 from lienthong.worker.signers import LONGEST, LONGEST_NAME, printable
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["found", "problems"]
 
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 MOST_PROBLEMS = 100
 AFTER_HOLD = {
     "information": ("sẽ chuyển đi để biết", "it is delivered for information"),

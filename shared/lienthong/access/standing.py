@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from lienthong.access.admission import NotPossibleError
 from lienthong.document.verdicts import Verdict
-from lienthong.ledger.directory import VIETNAM
+from lienthong.document.zone import VIETNAM
 from lienthong.ledger.registry import CertificateRow, ContactRow, SuccessorRow
 from lienthong.trust import TrustStore, Usage, judge
 

@@ -10,9 +10,9 @@ from itertools import groupby
 from operator import itemgetter
 from sys import intern
 from typing import TYPE_CHECKING, Literal, get_args
-from zoneinfo import ZoneInfo
 
 from lienthong.document.codes import CodeForm, ancestors, code_form
+from lienthong.document.zone import VIETNAM
 from lienthong.ledger.rows import AgencyRow, as_json
 from lienthong.ledger.statements import statement
 
@@ -21,9 +21,8 @@ if TYPE_CHECKING:
 
     import asyncpg
 
-__all__ = ["EVER", "STAGES", "VIETNAM", "Agency", "Directory", "Held", "Stage", "read_directory", "register"]
+__all__ = ["EVER", "STAGES", "Agency", "Directory", "Held", "Stage", "read_directory", "register"]
 
-VIETNAM = ZoneInfo("Asia/Ho_Chi_Minh")
 Stage = Literal["registered", "in-progress", "trial", "official", "suspended"]
 STAGES: tuple[Stage, ...] = get_args(Stage)
 EVER = (date.min, date.max)

@@ -9,8 +9,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from lienthong.document.zone import VIETNAM
 from lienthong.errors import MisconfiguredError
-from lienthong.ledger.directory import VIETNAM
 from lienthong.reporting.model import Kind, printable
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from uuid import UUID
 
-from lienthong.ledger.directory import VIETNAM
+from lienthong.document.zone import VIETNAM
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

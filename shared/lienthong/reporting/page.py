@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from lienthong.ledger.directory import VIETNAM
+from lienthong.document.zone import VIETNAM
 from lienthong.reporting.charts import as_svg, drawing_of
 from lienthong.reporting.model import Kind, Words, cell_text, number_text
 

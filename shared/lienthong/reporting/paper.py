@@ -6,8 +6,8 @@ import logging
 from importlib import resources
 from typing import TYPE_CHECKING
 
+from lienthong.document.zone import VIETNAM
 from lienthong.errors import MisconfiguredError
-from lienthong.ledger.directory import VIETNAM
 from lienthong.reporting.charts import TEXT, drawing_of
 from lienthong.reporting.files import MISSING
 from lienthong.reporting.model import Kind, cell_text, number_text

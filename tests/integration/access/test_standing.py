@@ -10,8 +10,8 @@ import pytest_asyncio
 
 from lienthong.access.admission import NotPossibleError
 from lienthong.access.standing import NotReadyError, Registry
+from lienthong.document.zone import VIETNAM
 from lienthong.ledger.agencies import Agencies
-from lienthong.ledger.directory import VIETNAM
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.rows import AgencyRow
 from lienthong.trust import DevelopmentAuthority, TrustStore

@@ -12,8 +12,8 @@ import asyncpg
 from tests.integration.notifier.conftest import Hook, MailServer, refuse, senders, settings, subscribe
 
 from lienthong.document.webhooks import WebhookCall
+from lienthong.document.zone import VIETNAM
 from lienthong.errors import Unavailable
-from lienthong.ledger.directory import VIETNAM
 from lienthong.ledger.letters import Subscription
 from lienthong_notifier.mail import MailSender
 from lienthong_notifier.post import CLAIM, KEPT_REFUSED, PostOffice
