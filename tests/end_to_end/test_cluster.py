@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -31,7 +32,7 @@ from lienthong.testing.cluster import Cluster, running_cluster
 from lienthong.testing.databases import create_database
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from lienthong.simulation.journal import Tally
@@ -123,16 +124,14 @@ async def test_nothing_is_lost_with_a_machine(cluster: Cluster, tmp_path: Path) 
             Fleet(exchange, papers, traffic.members) as fleet,
         ):
             tally, load = fleet.tally, Load(traffic, fleet)
-            sending = asyncio.create_task(load.send())
-            await overcome(tally, "nothing")
-            await overcome(tally, "leading node killed", broker.kill)
-            await asyncio.to_thread(broker.start)
-            await overcome(tally, "leading node frozen", broker.freeze)
-            await given_up(servers)
-            await asyncio.to_thread(broker.thaw)
-            await overcome(tally, "primary restarted", ledger.stop, ledger.start)
-            await overcome(tally, "primary killed, standby promoted", ledger.kill, ledger.start)
-            sending.cancel()
+            async with sent_all_along(load):
+                await overcome(tally, "nothing")
+                await overcome(tally, "leading node killed", broker.kill)
+                await asyncio.to_thread(broker.start)
+                await overcome(tally, "leading node frozen", broker.freeze)
+                await asyncio.to_thread(broker.thaw)
+                await overcome(tally, "primary restarted", ledger.stop, ledger.start)
+                await overcome(tally, "primary killed, standby promoted", ledger.kill, ledger.start)
             came_to_rest = await quiet(load.sent, tally, None, stall_seconds=PATIENCE_SECONDS)
             left = await depths(servers)
         side = await settled(exchange.ledger_url)
@@ -164,6 +163,17 @@ class Load:
             await asyncio.sleep(SPACING_SECONDS)
 
 
+@asynccontextmanager
+async def sent_all_along(load: Load) -> AsyncIterator[None]:
+    """Send while the block lasts."""
+    sending = asyncio.create_task(load.send())
+    try:
+        yield
+    finally:
+        sending.cancel()
+        await asyncio.wait([sending])
+
+
 async def overcome(tally: Tally, fault: str, *steps: Callable[[], None]) -> None:
     """Inject a fault, and wait until documents are confirmed and delivered anew; print how long that took."""
     began = time.monotonic()
@@ -175,13 +185,6 @@ async def overcome(tally: Tally, fault: str, *steps: Callable[[], None]) -> None
             await tally.change(PATIENCE_SECONDS)
     # For whoever runs it with -rP: how long it took is not a rule, but worth knowing.
     print(f"{fault}: went on after {time.monotonic() - began:.1f} s")  # noqa: T201
-
-
-async def given_up(servers: Servers) -> None:
-    """Wait until the other nodes take the frozen one for lost: then it is apart when it is thawed, and has to heal."""
-    async with BrokerAdmin(servers.management_url) as admin, asyncio.timeout(PATIENCE_SECONDS):
-        while all((await admin.nodes()).values()):  # noqa: ASYNC110
-            await asyncio.sleep(0.2)
 
 
 async def settled(url: str) -> LedgerSide:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 __all__ = ["Cluster", "running_cluster"]
 
 LOOK_SECONDS = 0.2
+HEAL_SECONDS = 20.0
+"""How long a node that was frozen may take to be a member again by itself."""
 BUSIEST = work_queue(Step.INGEST)
 """Everything that is submitted comes through it."""
 
@@ -121,14 +123,19 @@ class _LeadingNode:
         self._cluster.switch(self._node).start()
         # Another one may be next only when this one is a member again.
         await_answer(self._cluster.brokers[self._node], START_SECONDS)
-        asyncio.run(_formed(self._cluster.brokers))
+        asyncio.run(_formed(self._cluster.brokers, START_SECONDS))
 
     def freeze(self) -> None:
         self._chosen().freeze()
 
     def thaw(self) -> None:
         self._cluster.switch(self._node).thaw()
-        asyncio.run(_formed(self._cluster.brokers))
+        try:
+            asyncio.run(_formed(self._cluster.brokers, HEAL_SECONDS))
+        except Unavailable:
+            # Some took it for lost and others not: RabbitMQ leaves that to its operator, who starts it again.
+            self._cluster.switch(self._node).stop()
+            self.start()
 
     def _chosen(self) -> Power:
         self._node = asyncio.run(self._cluster.leader())
@@ -190,7 +197,7 @@ def running_cluster(folder: Path, *, kind: Kind = "auto") -> Iterator[Cluster]:
                     await_answer(standby, START_SECONDS)
                     ledger = await_answer(primary, START_SECONDS)
                     broker = {await_answer(server, START_SECONDS) for server in brokers.values()}.pop()
-                    asyncio.run(_formed(brokers))
+                    asyncio.run(_formed(brokers, START_SECONDS))
                 except (Unavailable, MisconfiguredError) as reason:
                     reasons.append(f"{way}: {reason}")
                     continue
@@ -216,15 +223,23 @@ def _started(
     raise MisconfiguredError("a cluster is started here, never given by URL")
 
 
-async def _formed(brokers: Mapping[str, Server[BrokerAddress]]) -> None:
+async def _formed(brokers: Mapping[str, Server[BrokerAddress]], within: float) -> None:
     """Wait until every node sees all of them."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + within
     for server in brokers.values():
         async with BrokerAdmin(server.address.management_url) as admin:
-            while await admin.nodes() != dict.fromkeys(brokers, True):
+            while await _seen(admin) != dict.fromkeys(brokers, True):
                 if time.monotonic() > deadline:
                     raise Unavailable("the nodes have not formed a cluster")
                 await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _seen(admin: BrokerAdmin) -> Mapping[str, bool]:
+    try:
+        return await admin.nodes()
+    except (Unavailable, MisconfiguredError):
+        # It is starting, perhaps again, to heal itself: its management is away, or answers before it knows anything.
+        return {}
 
 
 def _nothing() -> str | None:

@@ -238,7 +238,7 @@ async def test_a_server_that_takes_no_more_writes_is_left(ledger: Ledger) -> Non
 async def test_an_older_schema_is_the_operators_to_mend(ledger: Ledger, database: str) -> None:
     """A missing column stops the worker; it must not send every message to the dead letters."""
     connection = await asyncpg.connect(database)
-    await connection.execute("alter table document drop column type_name")
+    await connection.execute("alter table document drop column type_name cascade")
     await connection.close()
     with pytest.raises(MisconfiguredError, match="migrate"):
         async with ledger.transaction() as unit:
