@@ -12,7 +12,9 @@ small ones at once, the connection is given up before memory is, and they come a
 
 When a quorum queue changes its leader, RabbitMQ can count a message as delivered that never left the broker. It notices
 with the next delivery to the same consumer, else only when that consumer's channel ends (rabbitmq-server issue 15473).
-So one that has been quiet for long is consumed anew.
+So one that has been quiet for long is consumed anew. And what a consumer had in hand when it was cancelled is given to
+nobody else when the node it is connected to dies, until the queue changes its leader once more. So one with messages in
+hand is cancelled only where it has to be: to prefetch less, to end, or for a taker who acknowledges nothing.
 """
 
 from __future__ import annotations
@@ -45,11 +47,13 @@ __all__ = ["Consumer", "fill", "room"]
 
 log = logging.getLogger(__name__)
 
-_RENEWAL_TROUBLE: tuple[type[Exception], ...] = (*BROKER_TROUBLE, LienThongError)
+_ANEW_TROUBLE: tuple[type[Exception], ...] = (*BROKER_TROUBLE, LienThongError)
 
 RPC_SECONDS = 10.0
 QUIET_SECONDS = 60.0
 """After so long without a delivery a queue is consumed anew."""
+LOOKING_SECONDS = 0.1
+"""Who waits for more so long, and has not acknowledged what it has, is taken to be looking only."""
 MOST_HALVINGS = 30
 PREFETCH_BYTES = 256 * 1024 * 1024
 """What the prefetched messages of one queue may weigh, were all of them like the largest one seen."""
@@ -117,6 +121,7 @@ class _Lane:
         self.quiet_until = _quiet_until()
         self.overlooked = False
         self.rests_until = 0.0
+        self.wanted = 0
         self._consumer = consumer
         self._consumer_tag: str | None = None
         self._prefetch = 0
@@ -135,7 +140,11 @@ class _Lane:
                 await self.channel.basic_qos(prefetch_count=count)
                 consuming = await self.channel.basic_consume(self.queue, self._receive)
         self._consumer_tag = consuming.consumer_tag
-        self._prefetch = count
+        self._prefetch = self.wanted = count
+
+    def wants_more(self) -> bool:
+        """Tell whether much more could be prefetched than is."""
+        return self.wanted >= 2 * self._prefetch
 
     def clear(self) -> None:
         """Forget what waits."""
@@ -149,12 +158,15 @@ class _Lane:
             await self.channel.basic_cancel(tag)
 
     async def adapt(self, full: int, taken: Sequence[Incoming]) -> None:
-        """Prefetch as much as the messages just seen allow; small changes are not worth consuming anew."""
+        """Prefetch no more than the messages just seen allow, and note how much more that would be.
+
+        Small changes are not worth consuming anew.
+        """
         seen = [*taken, *self.waiting]
         if seen:
-            allowed = room(full, seen)
-            if allowed > self._prefetch or allowed * 2 < self._prefetch:
-                await self.prefetch(allowed)
+            self.wanted = room(full, seen)
+            if self.wanted * 2 < self._prefetch:
+                await self.prefetch(self.wanted)
 
     async def _receive(self, delivered: DeliveredMessage) -> None:
         try:
@@ -249,6 +261,7 @@ class Consumer:
         """
         loop = asyncio.get_running_loop()
         deadline = None if timeout is None else loop.time() + timeout
+        looking = loop.time() + LOOKING_SECONDS
         while True:
             # Cleared before looking, nothing awaited in between: else a message that arrives now wakes nobody.
             self._wake.clear()
@@ -259,9 +272,10 @@ class Consumer:
             ready = [lane for lane in waiting if lane.rests_until <= loop.time()]
             if ready:
                 break
-            await self._renew()
+            await self._consume_anew(looks=loop.time() >= looking)
             moments = [lane.rests_until for lane in waiting]
             moments += [lane.quiet_until for lane in self._lanes.values() if lane.at_rest()]
+            moments += [looking for lane in self._lanes.values() if lane.wants_more()]
             try:
                 async with asyncio.timeout_at(min([*moments, *([] if deadline is None else [deadline])], default=None)):
                     await self._wake.wait()
@@ -342,25 +356,36 @@ class Consumer:
     def _loss(self) -> ConnectionLost:
         return ConnectionLost(f"no messages can be taken: {self._lost}")
 
-    async def _renew(self) -> None:
+    async def _consume_anew(self, *, looks: bool) -> None:
+        """Consume anew what has been quiet for long, and what could be prefetched in larger numbers."""
         now = asyncio.get_running_loop().time()
         try:
-            for queue, old in tuple(self._lanes.items()):
-                if not old.at_rest() or old.quiet_until > now:
-                    continue
-                channel = await self._link.channel(confirms=False, within=RPC_SECONDS)
-                if old.at_rest() and self.holds(old):
-                    lane = self._lanes[queue] = _Lane(self, queue, channel)
+            for lane in tuple(self._lanes.values()):
+                if lane.wants_more() and (looks or lane.at_rest()):
                     with cancellable():
-                        await old.channel.close(timeout=RPC_SECONDS)
-                    await lane.prefetch(1)
-                    if self._cancelled:
-                        await lane.cancel()
-                else:
-                    await channel.close(timeout=RPC_SECONDS)
-        except _RENEWAL_TROUBLE as error:
+                        async with asyncio.timeout(RPC_SECONDS):
+                            await lane.cancel()
+                    if looks or lane.at_rest():
+                        await lane.prefetch(lane.wanted)
+                    else:
+                        # Its next message came just before the end: it comes again, to the next consumer.
+                        await self._replace(lane, lane.wanted)
+                elif lane.at_rest() and lane.quiet_until <= now:
+                    await self._replace(lane, 1)
+        except _ANEW_TROUBLE as error:
             self.lose(describe(error))
             raise self._loss() from error
+
+    async def _replace(self, old: _Lane, prefetch: int) -> None:
+        channel = await self._link.channel(confirms=False, within=RPC_SECONDS)
+        if not self.holds(old):
+            return
+        lane = self._lanes[old.queue] = _Lane(self, old.queue, channel)
+        with cancellable():
+            await old.channel.close(timeout=RPC_SECONDS)
+        await lane.prefetch(prefetch)
+        if self._cancelled:
+            await lane.cancel()
 
     async def _adapt(self, batch: Sequence[Incoming]) -> None:
         try:
