@@ -1,7 +1,8 @@
 """What withdrawals, updates and replacements do to the documents delivered before, addressee by addressee.
 
 All or nothing, as with addressees: what is impossible at one of them refuses the whole document, naming the field and
-the remedy. Only the earlier document's own sender can name it, for it is looked up among that agency's documents.
+the remedy. Only the earlier document's own sender can name it, or the agency it was merged into: it is looked up among
+their documents. So it is with addressees: what an agency got before it was merged is asked of its successor.
 Lanes, replicas and retries do not keep order, so what overtook its document waits for it, on the retry ladder.
 """
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from lienthong.errors import Problem
     from lienthong.ledger.actions import EarlierDocument
-    from lienthong.ledger.directory import Directory
+    from lienthong.ledger.directory import Agency, Directory
     from lienthong.ledger.rows import DeliveryRow, RecordedDocument, ReportedDelivery
     from lienthong.ledger.unit import Unit
 
@@ -71,10 +72,12 @@ class Earlier:
 
     def __init__(
         self,
+        directory: Directory,
         known: Iterable[EarlierDocument],
         chains: dict[Key, set[UUID]],
         locked: Sequence[ReportedDelivery],
     ) -> None:
+        self._directory = directory
         self._known: dict[Key, list[EarlierDocument]] = {}
         for one in known:
             self._known.setdefault((one.sender, one.document_id), []).append(one)
@@ -86,13 +89,19 @@ class Earlier:
     @classmethod
     async def look_up(cls, unit: Unit, documents: Iterable[RecordedDocument]) -> Earlier:
         """Lock what documents act on; those that are new act on nothing."""
-        keys = {key for document in documents for key, _ in _named(document)}
+        directory = unit.directory
+        keys = {
+            (sender, name)
+            for document in documents
+            for name, _ in _named(document)
+            for sender in _one_by_now(directory, document.sender)
+        }
         if not keys:
-            return cls((), {}, ())
+            return cls(directory, (), {}, ())
         # In this order: what is delivered in between is then found there.
         known = await unit.earlier_documents(keys)
         chains = await unit.chains_named(keys)
-        return cls(known, chains, await unit.lock_chains(set().union(*chains.values()), reports=False))
+        return cls(directory, known, chains, await unit.lock_chains(set().union(*chains.values()), reports=False))
 
     @property
     def changed(self) -> list[ReportedDelivery]:
@@ -101,7 +110,7 @@ class Earlier:
 
     def waits_for(self, document: RecordedDocument, attempts: int) -> Unavailable | None:
         """Return what a document has to wait for, if it may wait any longer."""
-        for key, _ in _named(document):
+        for key, _ in self._keys(document):
             known = self._others(key, document)
             if any(one.forwarded for one in known) or (known and all(one.refused for one in known)):
                 continue
@@ -109,7 +118,7 @@ class Earlier:
                 return Unavailable(f"document {key[1]} of {key[0]} is not delivered yet")
         return None
 
-    def act(self, document: RecordedDocument, deliveries: Sequence[DeliveryRow], directory: Directory) -> Acted:
+    def act(self, document: RecordedDocument, deliveries: Sequence[DeliveryRow]) -> Acted:
         """Return what a document does to those before it, and apply it to what this holds when it is possible."""
         business = BusinessType(document.business)
         if business is BusinessType.NEW:
@@ -124,9 +133,9 @@ class Earlier:
                 case BusinessType.WITHDRAW:
                     self._withdraw(draft)
                 case BusinessType.UPDATE:
-                    self._update(draft, directory)
+                    self._update(draft)
                 case BusinessType.REPLACE:
-                    self._replace(draft, directory)
+                    self._replace(draft)
         if draft.problems:
             return Acted(problems=tuple(draft.problems))
         for head in draft.heads:
@@ -142,13 +151,22 @@ class Earlier:
             done = step(State(request.state), Event.LAPSE, role=Role(request.role))
             self._now[key] = replace(request, state=done.state.value)
 
+    def _keys(self, document: RecordedDocument) -> list[tuple[Key, str]]:
+        """Return which earlier documents a document names, each by whoever sent it, and where they are named."""
+        found = []
+        for name, path in _named(document):
+            keys = [(sender, name) for sender in _one_by_now(self._directory, document.sender)]
+            # Agencies that are one by now may have used the same DocumentId: its own is meant before another's.
+            found.append((next((key for key in keys if self._others(key, document)), keys[0]), path))
+        return found
+
     def _others(self, key: Key, document: RecordedDocument) -> list[EarlierDocument]:
         # An update may carry the DocumentId of the document it updates: it does not act on itself.
         return [one for one in self._known.get(key, ()) if one.document != document.document]
 
     def _missing(self, document: RecordedDocument) -> list[Problem]:
         problems = []
-        for key, path in _named(document):
+        for key, path in self._keys(document):
             known = self._others(key, document)
             if any(one.forwarded for one in known):
                 continue
@@ -163,15 +181,21 @@ class Earlier:
     def _head(self, key: Key, addressee: str, draft: _Draft) -> ReportedDelivery | None:
         """Return the document that stands at an addressee under this id, rather than one that has ended there."""
         pending = {(one.document, one.addressee): one for one in draft.heads}
-        found = [
-            pending.get(place, one)
-            for place, one in self._now.items()
-            if one.addressee == addressee and one.role == Role.DOCUMENT and one.chain in self._chains.get(key, ())
-        ]
-        return min(found, key=lambda one: one.state in (State.WITHDRAWN, State.REPLACED), default=None)
+        chains = self._chains.get(key, ())
+        written = self._directory.named(draft.deliveries[addressee].written)
+        # It may have gone to an agency that was merged since; the one that is written is meant before another.
+        for code in _one_by_now(self._directory, addressee, first=written):
+            found = [
+                pending.get(place, one)
+                for place, one in self._now.items()
+                if one.addressee == code and one.role == Role.DOCUMENT and one.chain in chains
+            ]
+            if found:
+                return min(found, key=lambda one: one.state in (State.WITHDRAWN, State.REPLACED))
+        return None
 
     def _withdraw(self, draft: _Draft) -> None:
-        ((key, _),) = _named(draft.document)
+        ((key, _),) = self._keys(draft.document)
         for addressee, path in draft.paths.items():
             head = self._head(key, addressee, draft)
             if head is None:
@@ -179,10 +203,10 @@ class Earlier:
             else:
                 self._ask(draft, head, Event.WITHDRAW, path)
 
-    def _update(self, draft: _Draft, directory: Directory) -> None:
-        ((key, _),) = _named(draft.document)
-        removed = _resolved(draft, draft.acts.removed, directory, "0")
-        added = _resolved(draft, draft.acts.added, directory, "1")
+    def _update(self, draft: _Draft) -> None:
+        ((key, _),) = self._keys(draft.document)
+        removed = _resolved(draft, draft.acts.removed, self._directory, "0")
+        added = _resolved(draft, draft.acts.added, self._directory, "1")
         draft.problems += [
             reasons.removed_and_added(code, f"{BUSINESS}/BussinessDocumentInfo/ReceiverList")
             for code in sorted(removed & added)
@@ -199,17 +223,18 @@ class Earlier:
             else:
                 draft.problems.append(reasons.never_delivered(key[1], addressee, path, update=addressee not in removed))
 
-    def _replace(self, draft: _Draft, directory: Directory) -> None:
+    def _replace(self, draft: _Draft) -> None:
         replaced: set[tuple[UUID, str]] = set()
         for place, replaces in enumerate(draft.acts.replaces, 1):
-            key = draft.document.sender, replaces.document_id
-            for addressee, path in _replaced_at(draft, replaces, place, directory):
+            key, _ = keys[place - 1]
+            for addressee, path in _replaced_at(draft, replaces, place, self._directory):
                 head = self._head(key, addressee, draft)
+        keys = self._keys(draft.document)
                 if head is None:
                     draft.problems.append(reasons.never_delivered(key[1], addressee, path))
                 # Real traffic names the same pair twice.
-                elif (head.document, addressee) not in replaced:
-                    replaced.add((head.document, addressee))
+                elif (head.document, head.addressee) not in replaced:
+                    replaced.add((head.document, head.addressee))
                     self._ask(draft, head, Event.REPLACE, path)
 
     def _ask(self, draft: _Draft, head: ReportedDelivery, event: Event, path: str) -> None:
@@ -227,8 +252,11 @@ class Earlier:
         draft.heads.append(replace(head, state=done.state.value, take_back=done.pending == "take-back", request=asks))
         if event is not Event.REPLACE:
             role = Role.UPDATE if event is Event.UPDATE else Role.WITHDRAW
-            delivery = draft.deliveries[head.addressee]
-            draft.deliveries[head.addressee] = replace(delivery, role=role.value, root=head.chain)
+            addressee = _heir(self._directory, head.addressee)
+            # Beside what it is about: the answer finds it there, whoever gives it.
+            draft.deliveries[addressee] = replace(
+                draft.deliveries[addressee], addressee=head.addressee, role=role.value, root=head.chain
+            )
         kinds: dict[Event, Literal["withdraw", "update", "remove", "replace"]] = {
             Event.WITHDRAW: "withdraw",
             Event.UPDATE: "update",
@@ -242,20 +270,29 @@ def _acts(document: RecordedDocument) -> Acts:
     return Acts.model_validate(document.acts or {})
 
 
-def _named(document: RecordedDocument) -> list[tuple[Key, str]]:
-    """Return which earlier documents a document names, and where."""
+def _one_by_now(directory: Directory, code: str, *, first: Agency | None = None) -> list[str]:
+    """Return the codes of all agencies that are this one by now: `first`, itself, then those merged into it."""
+    agency = directory.agency(code)
+    merged = sorted(directory.stands_for(agency)) if agency is not None else []
+    return list(dict.fromkeys([*([first.code] if first is not None else []), code, *merged]))
+
+
+def _heir(directory: Directory, code: str) -> str:
+    agency = directory.agency(code)
+    return code if agency is None else directory.heir(agency).code
+
+
+def _named(document: RecordedDocument) -> list[tuple[str, str]]:
+    """Return which earlier documents a document names, by their DocumentIds, and where."""
     acts = _acts(document)
     match BusinessType(document.business):
         case BusinessType.NEW:
             return []
         case BusinessType.REPLACE:
-            return [
-                ((document.sender, one.document_id), _replacement(place, "DocumentId"))
-                for place, one in enumerate(acts.replaces, 1)
-            ]
+            return [(one.document_id, _replacement(place, "DocumentId")) for place, one in enumerate(acts.replaces, 1)]
         case _:
             path = OWN_ID if acts.earlier is None else f"{BUSINESS}/DocumentId"
-            return [((document.sender, acts.earlier or document.document_id), path)]
+            return [(acts.earlier or document.document_id, path)]
 
 
 def _resolved(draft: _Draft, codes: Sequence[str], directory: Directory, receiver_type: str) -> set[str]:

@@ -127,7 +127,7 @@ class RouteDocument:
                 early[key] = wait
                 continue
             deliveries, problems[key] = resolve(documents[key], unit.directory)
-            acted = earlier.act(documents[key], deliveries, unit.directory) if not problems[key] else None
+            acted = earlier.act(documents[key], deliveries) if not problems[key] else None
             problems[key] += acted.problems if acted else ()
             if acted is None or problems[key]:
                 fresh[key] = RoutingRow(key, "refused")

@@ -88,8 +88,9 @@ class Deliveries:
         return [_meant(report, [one for one in mine if one.addressee == addressee]) for addressee in addressees]
 
     def _of_document(self, about: set[tuple[str, str]]) -> list[ReportedDelivery]:
-        chains = {(chain, sender) for sender, name in about for chain in self._chains.get((sender, name), ())}
-        return [one for one in self.now.values() if (one.chain, one.sender) in chains]
+        # All of a chain: what acts on a document may be of the agency that its sender was merged into.
+        chains = {chain for key in about for chain in self._chains.get(key, ())}
+        return [one for one in self.now.values() if one.chain in chains]
 
 
 def _meant(report: Report, here: Sequence[ReportedDelivery]) -> ReportedDelivery:

@@ -58,11 +58,13 @@ class Story:
         (problem,) = refusal(outcome.outputs).problems
         return problem
 
-    async def report(self, code: str, reporter: str = "H23", document_id: str = "d1") -> Outcome:
+    async def report(
+        self, code: str, reporter: str = "H23", document_id: str = "d1", owner: str = "G22", *, user: str | None = None
+    ) -> Outcome:
         """Report a status that waits for no other."""
         self.sent += 1
-        told = status(code, reporter=reporter, document_id=document_id)
-        user = reporter.partition(".")[0]  # a subordinate has no connection of its own
+        told = status(code, reporter=reporter, document_id=document_id, owner=owner)
+        user = user or reporter.partition(".")[0]  # a subordinate has no connection of its own
         message = replace(submitted(told, user=user, message_id=f"s{self.sent}"), attempts=1)
         (outcome,) = await self.exchange.report(message)
         return outcome

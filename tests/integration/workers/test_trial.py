@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.integration.workers.conftest import document, handle, status, submitted
+from tests.integration.workers.test_earlier import WITHDRAW, Story, replaces, update
 from tests.integration.workers.test_way import Exchange, refusal
 
 from lienthong.access.standing import Registry
@@ -28,6 +29,12 @@ AGES = timedelta(days=3650)
 def exchange(ledger: Ledger, store: FolderStore, examiner: ExaminesHere) -> Exchange:
     """Provide the handlers."""
     return Exchange(ledger, store, examiner)
+
+
+@pytest.fixture
+def story(ledger: Ledger, store: FolderStore, examiner: ExaminesHere, database: str) -> Story:
+    """Provide the same, asked by documents that act on earlier ones."""
+    return Story(ledger, store, examiner, database)
 
 
 async def routed(exchange: Exchange, sender: str, to: str, headers: dict[str, Any], name: str) -> Outgoing:
@@ -126,3 +133,55 @@ async def test_statuses_about_a_merged_senders_documents_reach_its_successor(
     back = submitted(status("13", reporter="H23", owner="H41"), user="H23", message_id="s13")
     (asked,) = await exchange.report(back)
     assert asked.outputs[0].routing_key == "from.H41.to.G22.13"
+
+
+async def test_a_successor_acts_on_what_its_predecessor_sent(story: Story) -> None:
+    """It withdraws, updates and replaces it as if it were its own, and is told the answers; nobody else can."""
+    for name in ("d1", "d2", "d3"):
+        await story.send(document_id=name)
+    await story.send(document_id="d3", sender="H41", to=("G22",))
+    await merge(story.ledger, "G22", "H23")
+    foreign = await story.route(submitted(document("d1", sender="H41", to=("H41",), business=WITHDRAW), message_id="f"))
+    assert refusal(foreign[0].outputs).problems[0].code == "M.MessageHeader.DocumentId"
+    await story.send(WITHDRAW, sender="H23", to=("H41",))
+    await story.send(update(document_id="d2"), "d2-1", sender="H23", to=("H41",))
+    await story.send(replaces("H41", document_id="d3"), "d3-1", sender="H23", to=("H41",))
+    # Under whichever code the receiver answers.
+    told = [await story.report("15", "H41", name, owner) for name, owner in (("d1", "G22"), ("d2-1", "H23"))]
+    assert [one.outputs[0].routing_key for one in told] == ["from.H23.to.H41.15"] * 2
+    assert {key: state for key, state in (await story.states()).items() if key[1] == "H41"} == {
+        ("d1", "H41", "document"): "withdrawn",
+        ("d1/1", "H41", "withdraw"): "agreed",
+        ("d2", "H41", "document"): "delivered",
+        ("d2-1/2", "H41", "update"): "agreed",
+        ("d3", "H41", "document"): "replaced",
+        ("d3-1/3", "H41", "document"): "delivered",
+    }
+    assert await story.rows("select kind, outcome from action order by 1") == [
+        ("replace", "done"),
+        ("update", "agreed"),
+        ("withdraw", "agreed"),
+    ]
+
+
+async def test_what_a_merged_agency_got_is_asked_of_its_successor(story: Story) -> None:
+    """The request stands beside the document; of two that are one by now To says whose is meant."""
+    await story.send()
+    await story.send(document_id="d2", to=("H41",))
+    await story.send(document_id="d3", to=("H41",))
+    await merge(story.ledger, "H41", "H23")
+    await story.send(WITHDRAW, to=("H41",))
+    await story.send(WITHDRAW, "d2", to=("H23",))
+    await story.send(replaces("H41", document_id="d3"), "d3-1", to=("H23",))
+    for name, reporter in (("d1", "H41"), ("d2", "H23")):
+        assert (await story.report("15", reporter, name, user="H23")).outputs[0].routing_key == "from.G22.to.H41.15"
+    assert await story.states() == {
+        ("d1", "H23", "document"): "delivered",
+        ("d1", "H41", "document"): "withdrawn",
+        ("d1/1", "H41", "withdraw"): "agreed",
+        ("d2", "H41", "document"): "withdrawn",
+        ("d2/1", "H41", "withdraw"): "agreed",
+        ("d3", "H41", "document"): "replaced",
+        ("d3-1/3", "H23", "document"): "delivered",
+    }
+    assert {row[0] for row in await story.rows("select carrier from delivery where role = 'withdraw'")} == {"H23"}
