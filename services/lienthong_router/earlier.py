@@ -168,7 +168,11 @@ class Earlier:
         problems = []
         for key, path in self._keys(document):
             known = self._others(key, document)
-            if any(one.forwarded for one in known):
+            there = [one for one in known if one.forwarded]
+            if any(one.test != document.test for one in there):
+                unlike = reasons.earlier_is_official if document.test else reasons.earlier_is_test
+                problems.append(unlike(key[1], path))
+            if there:
                 continue
             if not known:
                 problems.append(reasons.earlier_unknown(key[1], path))
@@ -225,11 +229,11 @@ class Earlier:
 
     def _replace(self, draft: _Draft) -> None:
         replaced: set[tuple[UUID, str]] = set()
+        keys = self._keys(draft.document)
         for place, replaces in enumerate(draft.acts.replaces, 1):
             key, _ = keys[place - 1]
             for addressee, path in _replaced_at(draft, replaces, place, self._directory):
                 head = self._head(key, addressee, draft)
-        keys = self._keys(draft.document)
                 if head is None:
                     draft.problems.append(reasons.never_delivered(key[1], addressee, path))
                 # Real traffic names the same pair twice.

@@ -7,6 +7,8 @@ from lienthong.errors import Problem
 
 __all__ = [
     "already_asked",
+    "earlier_is_official",
+    "earlier_is_test",
     "earlier_stopped",
     "earlier_under_way",
     "earlier_unknown",
@@ -67,6 +69,32 @@ def earlier_stopped(document_id: str, path: str) -> Problem:
         path,
         f"Văn bản {document_id} đã bị trục từ chối, không nơi nào nhận; hãy gửi văn bản mới",
         f"Document {document_id} was refused by the exchange and delivered to nobody; send a new document",
+        PROCESSING,
+    )
+
+
+def earlier_is_official(document_id: str, path: str) -> Problem:
+    """A test does nothing to an official document."""
+    return Problem(
+        _code(path),
+        path,
+        f"Văn bản {document_id} là văn bản chính thức, văn bản thử nghiệm không tác động được; nếu không phải thử "
+        "nghiệm, hãy lập văn bản mới và gửi không có tiêu đề test",
+        f"Document {document_id} is official, and a test cannot act on it; unless this is a test, make it anew and "
+        "send it without the header test",
+        PROCESSING,
+    )
+
+
+def earlier_is_test(document_id: str, path: str) -> Problem:
+    """What is official does nothing to a test."""
+    return Problem(
+        _code(path),
+        path,
+        f"Văn bản {document_id} là văn bản thử nghiệm, chỉ văn bản thử nghiệm tác động được; hãy lập văn bản "
+        "mới và gửi với tiêu đề test",
+        f"Document {document_id} is a test, and only a test can act on it; make this anew and send it with the header "
+        "test",
         PROCESSING,
     )
 

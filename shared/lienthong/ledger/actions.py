@@ -40,10 +40,14 @@ class SettledAction:
 
 @dataclass(frozen=True, slots=True)
 class EarlierDocument:
-    """A document that others may act on, and how far it is; `refused` by the exchange, `forwarded` to its queues."""
+    """A document that others may act on, and how far it is; `refused` by the exchange, `forwarded` to its queues.
+
+    `test`: it was sent on trial, and nothing official may act on it, nor it on what is official.
+    """
 
     document: UUID
     sender: str
     document_id: str
     refused: bool
     forwarded: bool
+    test: bool

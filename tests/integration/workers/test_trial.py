@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from tests.integration.workers.test_earlier import WITHDRAW, Story, replaces, up
 from tests.integration.workers.test_way import Exchange, refusal
 
 from lienthong.access.standing import Registry
+from lienthong.edxml import Business, BusinessType
 from lienthong.ledger.rows import AgencyRow
 from lienthong.trust import TrustStore
 
@@ -185,3 +187,31 @@ async def test_what_a_merged_agency_got_is_asked_of_its_successor(story: Story) 
         ("d3-1/3", "H23", "document"): "delivered",
     }
     assert {row[0] for row in await story.rows("select carrier from delivery where role = 'withdraw'")} == {"H23"}
+
+
+async def test_tests_and_official_documents_do_nothing_to_each_other(story: Story) -> None:
+    """Neither acts on the other, which the sender is told by field and in both languages; each acts on its own kind."""
+    await story.send()
+    (sent,) = await story.route(replace(story.message(document_id="t1"), headers={"test": 1}))
+    assert sent.outputs[0].headers["test"] == 1
+    before = await story.states()
+    for business in (WITHDRAW, update(), replaces("H23")):
+        path = "TraceHeaderList/Bussiness/DocumentId"
+        if business is WITHDRAW:
+            path = "MessageHeader/DocumentId"
+        elif business.replacements:
+            path = "TraceHeaderList/Bussiness/ReplacementInfoList/ReplacementInfo[1]/DocumentId"
+        own_id = "d1" if business is WITHDRAW else f"d1-{business.type}"
+        (outcome,) = await story.route(replace(story.message(business, own_id), headers={"test": 1}))
+        (problem,) = refusal(outcome.outputs).problems
+        assert (problem.path, problem.province_code) == (path, 21)
+        assert "is official" in problem.en
+        assert "chính thức" in problem.vi
+    problem = await story.refused(WITHDRAW, "t1")
+    assert "with the header test" in problem.en
+    assert "với tiêu đề test" in problem.vi
+    assert await story.states() == before
+    # The same bytes would be the same document, as it was sent first.
+    anew = story.message(Business(BusinessType.WITHDRAW, reason="thử"), "t1")
+    (done,) = await story.route(replace(anew, headers={"test": 1}))
+    assert [output.type for output in done.outputs] == ["document"]
