@@ -20,7 +20,7 @@ __all__ = ["SendNotice"]
 
 
 class SendNotice:
-    """Record a notice and publish it to the agency's status queue."""
+    """Record a notice and publish it to the status queue of the agency, or of the one it was merged into."""
 
     step = Step.NOTIFIER
 
@@ -35,7 +35,8 @@ class SendNotice:
             for _, task in batch
         ]
         sent = await unit.record_notices(rows)
-        return [Outcome() if sent[task.notice_id] else _publish(task) for _, task in batch]
+        told = unit.directory.told
+        return [Outcome() if sent[task.notice_id] else _publish(task, told(task.agency)) for _, task in batch]
 
 
 def _words(notice: WireModel) -> dict[str, str] | None:
@@ -44,11 +45,11 @@ def _words(notice: WireModel) -> dict[str, str] | None:
     return words or None
 
 
-def _publish(task: NoticeToSend) -> Outcome:
+def _publish(task: NoticeToSend, agency: str) -> Outcome:
     headers: dict[str, str | int] = {Header.DOCUMENT: str(task.document)} if task.document else {}
     message = Outgoing(
         exchange=STATUS,
-        routing_key=status_key(task.agency, OWN, task.notice.kind),
+        routing_key=status_key(agency, OWN, task.notice.kind),
         message_id=str(task.notice_id),
         body=task.notice.encode(),
         type=task.notice.kind,

@@ -74,7 +74,10 @@ UPDATES: dict[str, dict[str, set[str]]] = {
     },
     "lienthong_reader": {},
 }
-DELETES = {"lienthong_router": {("delete from", "parked_agency")}}
+DELETES = {
+    "lienthong_router": {("delete from", "parked_agency")},
+    "lienthong_notifier": {("delete from", "letter"), ("delete from", "announcement")},
+}
 FOR_THE_OWNER = (
     "create table mine (x int)",
     "drop table entry",

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest_asyncio
 from tests.integration.notifier.conftest import refuse, subscribe
 
+from lienthong.access.standing import Registry
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.document.ids import derive
 from lienthong.document.messages import NoticeToSend, Waiting
+from lienthong.document.zone import VIETNAM
 from lienthong.ledger.letters import AGENCY_TOPICS, OPERATOR_TOPICS, Subscription
 from lienthong.ledger.rows import QuarantinedRow
 from lienthong.topology.names import DEAD, Step, dead_queue, work_queue
 from lienthong.topology.plan import exchange_plan
 from lienthong.topology.rights import worker_user
+from lienthong.trust import TrustStore
 from lienthong_notifier.alarms import Alarms
 from lienthong_notifier.handler import SendNotice
 from lienthong_notifier.words import said
@@ -111,6 +114,19 @@ async def test_a_notice_is_told_in_its_own_words_once(owner: Ledger, ledger: Led
     assert agency == "G22"
     assert said(one).vi.startswith("Văn bản đang chờ")
     assert said(one).en.startswith("The document waits")
+
+
+async def test_what_concerns_a_merged_agency_is_told_to_its_successor(owner: Ledger, clock: Clock) -> None:
+    """From the day of the merger its own subscriptions are silent; one that is only announced changes nothing yet."""
+    await subscribe(owner, *(Subscription(code, "mail", f"vt@{code}.vn", ("refusals",)) for code in ("G22", "H41")))
+    registry = Registry(owner, lambda: TrustStore.of(roots=()), by="lan@test")
+    await registry.merge(["H41"], "G22", datetime.now(VIETNAM).date() + timedelta(days=2))
+    await refuse(owner, "d1", "H41")
+    assert [(agency, one.subject) for agency, one in await told(owner, clock)] == [("H41", "H41")]
+    await registry.merge(["H41"], "H23", datetime.now(VIETNAM).date(), instead=True)
+    await registry.merge(["H23"], "G22", datetime.now(VIETNAM).date())
+    await refuse(owner, "d2", "H41")
+    assert [(agency, one.subject) for agency, one in await told(owner, clock)] == [("G22", "H41")]
 
 
 async def test_alarms_are_raised_once_and_cleared(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.integration.workers.conftest import document, handle, status, submitted
+from tests.integration.workers.conftest import document, handed_on, handle, status, submitted
 from tests.integration.workers.test_earlier import WITHDRAW, Story, replaces, update
 from tests.integration.workers.test_way import Exchange, refusal
 
@@ -135,6 +135,17 @@ async def test_statuses_about_a_merged_senders_documents_reach_its_successor(
     back = submitted(status("13", reporter="H23", owner="H41"), user="H23", message_id="s13")
     (asked,) = await exchange.report(back)
     assert asked.outputs[0].routing_key == "from.H41.to.G22.13"
+
+
+async def test_notices_for_a_merged_agency_reach_its_successor(exchange: Exchange, ledger: Ledger) -> None:
+    """What the exchange itself says goes to the queue of the one that took over, once, and stays the other's fact."""
+    (received,) = await handle(exchange.ingest, ledger, submitted(document()))
+    receipt = handed_on(received.outputs[1])
+    await merge(ledger, "G22", "H23")
+    (told,) = await handle(exchange.notifier, ledger, receipt)
+    assert [one.routing_key for one in told.outputs] == ["from.H23.to.lienthong.receipt"]
+    (again,) = await handle(exchange.notifier, ledger, receipt)
+    assert again.outputs == ()
 
 
 async def test_a_successor_acts_on_what_its_predecessor_sent(story: Story) -> None:
