@@ -58,22 +58,19 @@ def add(
     name: Annotated[str | None, typer.Option(help="Tên cơ quan / its name.")] = None,
     kind: Annotated[str | None, typer.Option(help="Loại cơ quan / what kind of body it is.")] = None,
     parent: Annotated[str | None, typer.Option(help="Mã cơ quan cấp trên / code of the agency above it.")] = None,
-    trial: Annotated[
-        bool | None, typer.Option("--trial/--official", help="Kết nối thử hay chính thức / on trial, or for good.")
-    ] = None,
     password: ByPassword = None,
     by: Operator = "",
 ) -> None:
-    """Cho cơ quan kết nối / let an agency in: directory, user, permissions, limits, queues.
+    """Cho cơ quan kết nối, ban đầu là kết nối thử / let an agency in, on trial first: user, permissions, queues.
 
+    It becomes official by `lienthong agency stage CODE official`, once everything is there.
     By certificate only when nothing else is said: one from the authority the broker trusts, with CODE as its common
     name. A password is printed once and kept nowhere. Doing it again changes only what is said anew.
     """
-    stage: Literal["trial", "official"] | None = None if trial is None else "trial" if trial else "official"
     login = _login(password)
 
     async def work(admission: Admission) -> Admitted:
-        return await admission.add(code, name=name, kind=kind, parent=parent, stage=stage, login=login)
+        return await admission.add(code, name=name, kind=kind, parent=parent, login=login)
 
     done = _run(work, by)
     _say(done, "đã kết nối / is let in")

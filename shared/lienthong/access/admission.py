@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lienthong.access.broker import Place
     from lienthong.bus.admin import BrokerAdmin
     from lienthong.ledger.access import Decision, Login
-    from lienthong.ledger.directory import Stage
     from lienthong.ledger.ledger import Ledger
     from lienthong.settings import AccessSettings
 
@@ -76,17 +75,18 @@ class Admission:
         name: str | None = None,
         kind: str | None = None,
         parent: str | None = None,
-        stage: Stage | None = None,
         login: Login | None = None,
     ) -> Admitted:
         """Let an agency in: directory, user, permissions, limits, queues.
+
+        One that is not connected yet is on trial then. Official it becomes by `Registry.stage` alone, which asks for
+        everything that has to be there (`lienthong.access.standing`).
 
         Args:
             code: its canonical code, which becomes its user's name.
             name: its name; may be left out when it is in the directory.
             kind: what kind of body it is.
             parent: the agency above it, where its code does not tell.
-            stage: ``trial`` or ``official``; as before, or official, when left out.
             login: how it logs in; as before, or by certificate, when left out.
 
         Raises:
@@ -106,17 +106,13 @@ class Admission:
                 raise NotPossibleError(
                     f"{code}: đang bị đình chỉ, dùng / is suspended, use: lienthong agency resume {code}"
                 )
-            if before is not None and before.stage == "trial" and stage == "official":
-                raise NotPossibleError(
-                    f"{code}: đang kết nối thử, dùng / is on trial, use: lienthong agency stage {code} official"
-                )
             known = before or Participant(code, name or "")
             return replace(
                 known,
                 name=name or known.name,
                 kind=known.kind if kind is None else kind,
                 parent=known.parent if parent is None else parent,
-                stage=stage or (known.stage if known.connected else "official"),
+                stage=known.stage if known.connected else "trial",
                 login=self._allowed(login or known.login or "certificate"),
             )
 

@@ -80,7 +80,7 @@ class Registry:
     async def stage(self, code: str, stage: Stage) -> bool:
         """Move an agency to another stage.
 
-        On trial it comes by `lienthong agency add --trial`, which makes its user and its queues; out of its
+        On trial it comes by `lienthong agency add`, which makes its user and its queues; out of its
         suspension by `lienthong agency resume`.
 
         Args:
@@ -235,8 +235,8 @@ class Registry:
         code = agency.code
         if not agency.connected:
             yield Missing(
-                f"chưa kết nối thử; dùng lienthong agency add {code} --trial",
-                f"it has not been on trial; use lienthong agency add {code} --trial",
+                f"chưa kết nối thử; dùng lienthong agency add {code}",
+                f"it has not been on trial; use lienthong agency add {code}",
             )
         if not standing.conformance_passed:
             vi, en = ("chưa kiểm tra hợp quy", "no conformance run")
@@ -293,7 +293,7 @@ def _require_way(agency: Participant, stage: Stage) -> None:
     elif stage == "suspended" or (agency.connected and stage in ("registered", "in-progress")):
         remedy = f"lienthong agency suspend {code} --reason …"
     elif stage == "trial" and not agency.connected:
-        remedy = f"lienthong agency add {code} --trial"
+        remedy = f"lienthong agency add {code}"
     if remedy:
         raise NotPossibleError(f"{code}: đang là {agency.stage}, dùng / is {agency.stage}, use: {remedy}")
 

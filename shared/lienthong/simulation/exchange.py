@@ -147,6 +147,8 @@ def _for_role(url: str, role: str, password: str) -> str:
 async def _register(ledger_url: str, members: Sequence[Member]) -> None:
     ledger = await Ledger.connect(ledger_url)
     try:
+        # An exchange whose members are official from the first day; an operator leads each of them there by
+        # `lienthong agency add` and, with all that has to be shown, `lienthong agency stage`.
         await ledger.register(
             [
                 AgencyRow(

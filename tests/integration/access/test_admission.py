@@ -17,6 +17,8 @@ from lienthong.topology.plan import agency_permissions, agency_topic_permissions
 if TYPE_CHECKING:
     from tests.integration.access.conftest import Exchange
 
+    from lienthong.ledger.directory import Stage
+
 
 async def test_adding_makes_everything_and_repeats_harmlessly(exchange: Exchange) -> None:
     """One command: directory, user, permissions, limits, queues; again, nothing changes, nor is it noted twice."""
@@ -36,7 +38,7 @@ async def test_adding_makes_everything_and_repeats_harmlessly(exchange: Exchange
     assert await exchange.history(code) == [
         (
             "AgencyAdmitted",
-            {"by": "lan@test", "stage": "official", "login": "certificate", "name": "Sở Thử nghiệm"},
+            {"by": "lan@test", "stage": "trial", "login": "certificate", "name": "Sở Thử nghiệm"},
         )
     ]
 
@@ -64,7 +66,7 @@ async def test_passwords_need_the_setting(exchange: Exchange) -> None:
 async def test_suspension_ends_open_connections_at_once(exchange: Exchange) -> None:
     """An agency that is connected is out, cannot come back, and is in again as before once it is resumed."""
     code = exchange.code()
-    password = (await exchange.operator().add(code, name="Sở", stage="trial", login="password")).password
+    password = (await exchange.operator().add(code, name="Sở", login="password")).password
     assert password is not None
     url = exchange.agency_url(code, password)
     connection = await aiormq.connect(url)
@@ -120,7 +122,23 @@ async def test_an_agency_of_the_directory_keeps_what_is_known(exchange: Exchange
         "department",
         True,
     )
-    assert done.participant.stage == "official"
+    assert done.participant.stage == "trial"
+
+
+async def test_letting_in_makes_nobody_official(exchange: Exchange) -> None:
+    """Whatever it was before, it is on trial; who is official already stays so, and comes back so."""
+    ways: tuple[tuple[Stage, Stage], ...] = (
+        ("registered", "trial"),
+        ("in-progress", "trial"),
+        ("trial", "trial"),
+        ("official", "official"),
+    )
+    for before, after in ways:
+        code = exchange.code()
+        await exchange.ledger.register([AgencyRow(code, "Sở", stage=before)])
+        assert (await exchange.operator().add(code)).participant.stage == after
+        await exchange.operator().suspend(code, reason="thử")
+        assert (await exchange.operator().resume(code)).participant.stage == after
 
 
 async def test_what_cannot_be_is_said(exchange: Exchange) -> None:

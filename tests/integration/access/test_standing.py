@@ -108,7 +108,7 @@ async def test_other_ways_have_their_own_commands(registry: Registry) -> None:
     ways: tuple[tuple[str, Stage, str], ...] = (
         ("H24", "suspended", "agency suspend H24"),
         ("H24", "registered", "agency suspend H24"),
-        ("H26", "trial", "agency add H26 --trial"),
+        ("H26", "trial", "agency add H26"),
         ("H27", "official", "agency resume H27"),
         ("H99", "trial", "no such agency"),
     )

@@ -48,9 +48,9 @@ async def test_an_agency_is_let_in_shut_out_and_let_in_again(
         suspended = lienthong("agency", "suspend", code, "--reason=khóa bị lộ", **settings)
         assert "đã bị đình chỉ, mọi kết nối đã đóng / is suspended" in suspended.stdout
         assert lienthong("agency", "add", code, **settings).returncode == 1
-        assert "is resumed; official" in lienthong("agency", "resume", code, **settings).stdout
+        assert "is resumed; trial" in lienthong("agency", "resume", code, **settings).stdout
         rotated = lienthong("agency", "rotate-credential", code, "--certificate-only", **settings)
-        assert "official, chứng thư / certificate" in rotated.stdout
+        assert "trial, chứng thư / certificate" in rotated.stdout
         assert "until the broker has a CRL" in rotated.stderr
         history = await entries(database, code)
         assert [kind for kind, _ in history] == [
