@@ -21,7 +21,10 @@ MOST_LATE = 500
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A supervised unit at the end of a period, and how many official documents it sent in it."""
+    """A supervised unit at the end of a period, and how many official documents it sent in it.
+
+    `connected` is who is official, `connected_since` when it first was.
+    """
 
     code: str
     name: str

@@ -50,7 +50,7 @@ class UnitRow:
         code: its canonical code.
         name: its name.
         stage: how far its connection is.
-        connected: whether it has queues.
+        connected: whether it is official; on trial its connection is in progress.
         documents: how many documents reached its queue (or its carrier's) in the period.
         feedback: its grade: `FULLY` when statuses of clerk, leader and officer were seen, `ARRIVAL_ONLY` when only
             the clerk's were.
@@ -82,8 +82,8 @@ class Supervision:
 
     @property
     def in_progress(self) -> int:
-        """How many are being connected."""
-        return sum(unit.stage == "in-progress" for unit in self.units)
+        """How many are being connected, those on trial among them."""
+        return sum(unit.stage in ("in-progress", "trial") for unit in self.units)
 
     @property
     def receiving(self) -> int:

@@ -39,6 +39,7 @@ GRADES = {
     "H07": Feedback.NOTHING_RECEIVED,
     "G22": Feedback.NOTHING_RECEIVED,
     "G01": Feedback.NOT_CONNECTED,
+    "H08": Feedback.NOT_CONNECTED,
 }
 EVER = (NOW - timedelta(days=3650), NOW + timedelta(days=3650))
 
@@ -51,6 +52,7 @@ async def reports(ledger: Ledger, database: str) -> AsyncIterator[Reports]:
     await connection.close()
     connected = [AgencyRow(code, code, stage="official", supervised=True) for code in (*REPORTS, "H07", "G22")]
     await ledger.register([*connected, AgencyRow("G01", "Bộ", stage="in-progress", supervised=True)])
+    await ledger.register([AgencyRow("H08", "Kết nối thử", stage="trial", supervised=True)])
     row = document_row()
     async with ledger.transaction() as unit:
         await unit.record_documents([row], [])
@@ -93,10 +95,10 @@ def status_row(document: DocumentRow, agency: str, code: str, *, outcome: str = 
 
 
 async def test_the_supervision_table(reports: Reports) -> None:
-    """A unit's grade is which offices its applied statuses speak of; an illegal status counts for nothing."""
+    """A unit's grade is which offices its applied statuses speak of; on trial nobody is connected yet."""
     table = await reports.supervision(*EVER)
     assert {unit.code: unit.feedback for unit in table.units} == GRADES
-    assert (table.total, table.connected, table.in_progress, table.receiving, table.feeding_back) == (9, 8, 1, 6, 5)
+    assert (table.total, table.connected, table.in_progress, table.receiving, table.feeding_back) == (10, 8, 2, 6, 5)
     assert [table.count(grade) for grade in (Feedback.FULLY, Feedback.PARTLY, Feedback.ARRIVAL_ONLY)] == [1, 2, 2]
 
 

@@ -2,15 +2,16 @@
 
 -- name: connection
 -- A unit's stage is the one it was in at the end of the period; one that was not in the directory by then is left out.
+-- Connected is who is official.
 with sent as (
     select sender, count(*) as documents from document
     where recorded_at >= $1 and recorded_at < $2 and not test
     group by sender
 )
-select a.code, a.name, a.kind, s.stage, s.stage in ('trial', 'official') as connected,
-       case when s.stage in ('trial', 'official') then (
+select a.code, a.name, a.kind, s.stage, s.stage = 'official' as connected,
+       case when s.stage = 'official' then (
            select min(c.since) from agency_stage c
-           where c.agency = a.code and c.since < $2 and c.stage in ('trial', 'official')) end as connected_since,
+           where c.agency = a.code and c.since < $2 and c.stage = 'official') end as connected_since,
        a.software, a.software_version, a.security_level, coalesce(sent.documents, 0) as sent
 from agency a
 left join sent on sent.sender = a.code

@@ -2,9 +2,10 @@
 
 -- name: supervision
 -- $1, $2: the period; tests do not count; a unit's grade comes from the offices whose work its applied statuses speak of.
--- Its stage is that at the end of the period; what was not in the directory by then is left out.
+-- Its stage is that at the end of the period; what was not in the directory by then is left out. Connected is who is
+-- official: what is exchanged on trial has no official value.
 with unit as (
-    select a.code, a.name, s.stage, s.stage in ('trial', 'official') as connected
+    select a.code, a.name, s.stage, s.stage = 'official' as connected
     from agency a
     join lateral (
         select stage from agency_stage where agency = a.code and since < $2 order by since desc limit 1
