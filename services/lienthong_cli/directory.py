@@ -106,7 +106,13 @@ def list_(
     stage: Annotated[StageName | None, typer.Option(help="Giai đoạn / stage.")] = None,
     kind: Annotated[str | None, typer.Option(help="Loại cơ quan / kind of body.")] = None,
     under: Annotated[str | None, typer.Option(metavar="CODE", help="Dưới cơ quan này / below this agency.")] = None,
-    text: Annotated[str | None, typer.Option(help="Có trong tên hoặc mã / what name or a code contains.")] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            help="Từ trong tên, không cần dấu, hoặc một phần mã / words of a name, with or without accents, or part of "
+            "a code."
+        ),
+    ] = None,
     merged: Annotated[
         bool | None, typer.Option("--merged/--not-merged", help="Đã sáp nhập hay chưa / merged into another or not.")
     ] = None,

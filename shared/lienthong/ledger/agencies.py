@@ -13,6 +13,7 @@ from lienthong.ledger.addresses import Addresses
 from lienthong.ledger.directory import Stage  # noqa: TC001 - likewise
 from lienthong.ledger.ledger import translated
 from lienthong.ledger.reports import READER
+from lienthong.ledger.search import query_of
 from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
@@ -125,7 +126,8 @@ class AgencyFilter:
         stage: those in this stage.
         kind: those of this kind.
         under: those below this agency, by their codes or their parents, however far.
-        text: those whose name or one of whose codes contains this.
+        text: those whose name has these words, with or without accents (`lienthong.ledger.search.query_of`), or one of
+            whose codes contains this.
         merged: those that were merged, or those that were not.
     """
 
@@ -195,4 +197,4 @@ class Agencies:
 
 
 def _arguments(wanted: AgencyFilter) -> tuple[object, ...]:
-    return wanted.stage, wanted.kind, wanted.under, wanted.text, wanted.merged
+    return wanted.stage, wanted.kind, wanted.under, wanted.text, wanted.merged, query_of(wanted.text or "")

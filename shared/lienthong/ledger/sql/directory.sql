@@ -110,6 +110,7 @@ from agency a
 where a.code = $1
 
 -- name: find_agencies
+-- $4: part of a code, as it is typed; $6: the same as words of a name.
 select a.code
 from agency a
 where ($1::text is null or a.stage = $1) and ($2::text is null or a.kind = $2)
@@ -120,12 +121,15 @@ where ($1::text is null or a.stage = $1) and ($2::text is null or a.kind = $2)
           select c.code from agency c join below b on c.parent = b.code
       )
       select code from below))
-  and ($4::text is null or position(lower($4) in lower(a.name)) > 0
-       or exists (select from agency_code c where c.agency = a.code and position(lower($4) in lower(c.code)) > 0))
+  and ($4::text is null or a.code in (
+      -- Apart from one another: then the names are found by their index.
+      select code from agency where searched(name) @@ $6::text::tsquery
+      union
+      select agency from agency_code where position(lower($4) in lower(code)) > 0))
   and ($5::boolean is null or (a.successor is not null) = $5)
-  and a.code > $6
+  and a.code > $7
 order by a.code
-limit $7
+limit $8
 
 -- name: count_agencies
 select count(*) as agencies
@@ -138,8 +142,11 @@ where ($1::text is null or a.stage = $1) and ($2::text is null or a.kind = $2)
           select c.code from agency c join below b on c.parent = b.code
       )
       select code from below))
-  and ($4::text is null or position(lower($4) in lower(a.name)) > 0
-       or exists (select from agency_code c where c.agency = a.code and position(lower($4) in lower(c.code)) > 0))
+  and ($4::text is null or a.code in (
+      -- Apart from one another: then the names are found by their index.
+      select code from agency where searched(name) @@ $6::text::tsquery
+      union
+      select agency from agency_code where position(lower($4) in lower(code)) > 0))
   and ($5::boolean is null or (a.successor is not null) = $5)
 
 -- name: holder_of_code
