@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lienthong.payload import JournaledStore
-from lienthong.settings import PayloadSettings, QuotaSettings, SignatureSettings, TrustSettings
+from lienthong.settings import LifeCycleSettings, PayloadSettings, QuotaSettings, SignatureSettings, TrustSettings
 from lienthong.signature.policy import Policy
 from lienthong.trust.refresher import Refresher
 from lienthong.worker.examiners import Examiners
@@ -22,7 +22,9 @@ async def build(connections: Connections) -> TrackStatus:
     refresher = await enter(Refresher(trust.folder)) if trust.refresh else None
     remember = refresher.remember if refresher else None
     quotas = Quotas("status", QuotaSettings())
-    return TrackStatus(await enter(JournaledStore(folder)), examiners, policy, remember=remember, quotas=quotas)
+    strict = LifeCycleSettings().profile == "strict"
+    store = await enter(JournaledStore(folder))
+    return TrackStatus(store, examiners, policy, remember=remember, quotas=quotas, strict=strict)
 
 
 if __name__ == "__main__":

@@ -124,8 +124,11 @@ def _answered(code: str, heads: list[ReportedDelivery], requests: list[ReportedD
     return (waiting or asked or said or heads or requests)[0]
 
 
-def walk(report: Report, delivery: ReportedDelivery, deliveries: Deliveries) -> Walk:
-    """Return what a status does to a delivery, and to what stands beside it: an answer ends what was asked for."""
+def walk(report: Report, delivery: ReportedDelivery, deliveries: Deliveries, *, strict: bool = False) -> Walk:
+    """Return what a status does to a delivery, and to what stands beside it: an answer ends what was asked for.
+
+    With `strict` it may leave no step of the natural order out.
+    """
     reported_at = submitted_at(report.message)
     beside = deliveries.beside(delivery)
     last = delivery.reported_at
@@ -138,6 +141,7 @@ def walk(report: Report, delivery: ReportedDelivery, deliveries: Deliveries) -> 
         pending=delivery.pending,
         role=Role(delivery.role),
         overtaken=last is not None and reported_at < last,
+        strict=strict,
     )
     after = replace(delivery, state=done.state.value, take_back=done.pending is Pending.TAKE_BACK)
     if done.outcome is StepOutcome.APPLIED and report.receiver is None:

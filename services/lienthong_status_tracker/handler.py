@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from lienthong.bus.messages import Outgoing
 from lienthong.document import reasons
 from lienthong.document.ids import derive
-from lienthong.document.life_cycle import STATE_NAMES, State, is_ahead
+from lienthong.document.life_cycle import STATE_NAMES, Role, State, is_ahead, step
 from lienthong.errors import Problem, Unavailable
 from lienthong.ledger.rows import (
     Mark,
@@ -67,6 +67,7 @@ class TrackStatus:
         policy: whether unsigned statuses are applied.
         remember: is told of every signer's certificate, whose revocation is to be known from now on.
         quotas: how much agencies may report; None for no limit.
+        strict: whether statuses that leave steps of the natural order out are refused.
     """
 
     step = Step.STATUS_TRACKER
@@ -79,12 +80,14 @@ class TrackStatus:
         *,
         remember: Callable[[x509.Certificate], None] | None = None,
         quotas: Quotas | None = None,
+        strict: bool = False,
     ) -> None:
         self._store = store
         self._examiners = examiners
         self._policy = policy
         self._remember = remember
         self._quotas = quotas
+        self._strict = strict
 
     async def decide(self, message: Incoming) -> Examination:
         """Decode a status, keep its payload durably, and examine its signature; `Unavailable` when that fails now."""
@@ -202,8 +205,8 @@ class TrackStatus:
                 if isinstance(found, Problem):
                     refusals[index] = _report_refusal(report, found)
                     continue
-                walks = [walk(report, delivery, deliveries) for delivery in found]
-                if not report.message.attempts and _is_ahead([one.row for one in walks]):
+                walks = [walk(report, delivery, deliveries, strict=self._strict) for delivery in found]
+                if not report.message.attempts and _is_ahead([one.row for one in walks], strict=self._strict):
                     ahead.add(index)
                     continue
                 for one in walks:
@@ -212,9 +215,8 @@ class TrackStatus:
                     recorded[report.key].append(_recorded(one.row, one.after[0].sender))
             if all(row.outcome == "illegal" for row in recorded[report.key]):
                 first = recorded[report.key][0]
-                refusals[index] = _report_refusal(
-                    report, _illegal(report, deliveries.now[first.document, first.addressee])
-                )
+                delivery = deliveries.now[first.document, first.addressee]
+                refusals[index] = _report_refusal(report, _illegal(report, delivery, strict=self._strict))
         for new in fresh:
             metrics.STATUSES_JUDGED.labels(new.verdict).inc()
         await unit.record_statuses(fresh)
@@ -239,16 +241,17 @@ def _recorded(row: StatusRow, sender: str) -> RecordedStatus:
     )
 
 
-def _is_ahead(rows: Sequence[StatusRow]) -> bool:
+def _is_ahead(rows: Sequence[StatusRow], *, strict: bool) -> bool:
     return all(row.outcome == "illegal" for row in rows) and any(
-        is_ahead(State(row.state_before), row.code) for row in rows
+        is_ahead(State(row.state_before), row.code, strict=strict) for row in rows
     )
 
 
-def _illegal(report: Report, delivery: ReportedDelivery) -> Problem:
-    return reasons.status_step_not_allowed(
-        report.status.status_code, STATE_NAMES[State(delivery.state)], delivery.state
-    )
+def _illegal(report: Report, delivery: ReportedDelivery, *, strict: bool) -> Problem:
+    state, code = State(delivery.state), report.status.status_code
+    if strict and (skipped := step(state, code, pending=delivery.pending, role=Role(delivery.role)).skipped):
+        return reasons.status_steps_left_out(code, STATE_NAMES[state], state, skipped)
+    return reasons.status_step_not_allowed(code, STATE_NAMES[state], state)
 
 
 def _tell(

@@ -22,6 +22,7 @@ __all__ = [
     "BrokerSettings",
     "DeadlineSettings",
     "LedgerSettings",
+    "LifeCycleSettings",
     "NotifierSettings",
     "ParkingSettings",
     "PayloadSettings",
@@ -110,6 +111,18 @@ class LedgerSettings(Group):
     url: SecretStr = Field(
         SecretStr("postgresql://lienthong@127.0.0.1:5432/lienthong"),
         description="PostgreSQL address of the ledger; of several hosts, comma-separated, the one that takes writes",
+    )
+
+
+class LifeCycleSettings(Group):
+    """How statuses are taken."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_LIFE_CYCLE_", frozen=True, hide_input_in_errors=True)
+
+    profile: Literal["real-traffic", "strict"] = Field(
+        "real-traffic",
+        description="`real-traffic` applies a status that leaves steps out (03, then 06) and keeps which; `strict` "
+        "refuses it",
     )
 
 

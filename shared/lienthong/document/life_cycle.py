@@ -344,11 +344,16 @@ def states_of(role: Role) -> tuple[State, ...]:
     return tuple(_STEPS if role is Role.DOCUMENT else _REQUEST_STEPS)
 
 
-def is_ahead(state: State, code: str) -> bool:
-    """Tell whether a status speaks of a step that comes later than the next one: what lies between may still come."""
+def is_ahead(state: State, code: str, *, strict: bool = False) -> bool:
+    """Tell whether a status speaks of a step that comes later than the next one: what lies between may still come.
+
+    Without `strict` the next ones are all that real traffic goes to from there.
+    """
     target = _TARGETS.get(Event(code))
     if state not in _WAY or target not in _WAY:
         return False
+    if strict:
+        return bool(_skipped(state, target))
     return code not in _STEPS[state] and _WAY.index(target) > _WAY.index(state)
 
 

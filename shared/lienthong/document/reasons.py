@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from lienthong.errors import Problem
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from datetime import datetime
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "status_document_unknown",
     "status_signature_refused",
     "status_step_not_allowed",
+    "status_steps_left_out",
     "wrong_kind",
 ]
 
@@ -262,6 +264,18 @@ def status_step_not_allowed(code: str, state_vi: str, state: str) -> Problem:
         "MessageHeader/StatusCode",
         f"Không thể báo trạng thái {code} khi văn bản đang ở trạng thái {state_vi}; trạng thái cũ được giữ nguyên",
         f"Status {code} cannot follow the state {state}; the state stays as it was",
+        PROCESSING,
+    )
+
+
+def status_steps_left_out(code: str, state_vi: str, state: str, skipped: Sequence[str]) -> Problem:
+    """The exchange keeps to the natural order, and the status leaves steps of it out."""
+    missing = ", ".join(skipped)
+    return Problem(
+        "M.MessageHeader.StatusCode",
+        "MessageHeader/StatusCode",
+        f"Không thể báo {code} khi văn bản đang ở trạng thái {state_vi} mà chưa báo {missing}; hãy báo {missing} trước",
+        f"Status {code} leaves {missing} out after the state {state}; report {missing} first",
         PROCESSING,
     )
 

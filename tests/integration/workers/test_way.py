@@ -208,6 +208,30 @@ async def test_a_step_that_is_ahead_is_tried_once_more(exchange: Exchange, datab
     assert again.outputs[0].routing_key == "from.G22.to.H23.04"
 
 
+async def test_the_strict_profile_refuses_what_leaves_steps_out(
+    exchange: Exchange, ledger: Ledger, store: FolderStore, examiner: ExaminesHere, database: str
+) -> None:
+    """Real traffic goes from 03 to 06, and the ledger keeps what was left out; strictly 06 waits for 04 and 05."""
+    await exchange.deliver(submitted(document()), submitted(document("d2"), message_id="m2"))
+    await exchange.report(reported("01"), reported("03"))
+    (skipping,) = await exchange.report(reported("06"))
+    assert skipping.outputs[0].routing_key == "from.G22.to.H23.06"
+    connection = await asyncpg.connect(database)
+    assert await connection.fetchval("select skipped from status where code = '06'") == ["04", "05"]
+    await connection.close()
+    strictly = TrackStatus(store, examiner, Policy(), strict=True)
+    in_order = [reported(code, 2, document_id="d2") for code in ("01", "03", "04", "05", "06")]
+    await handle(strictly, ledger, *in_order[:2])
+    with pytest.raises(Unavailable, match="before the one before it"):
+        await handle(strictly, ledger, in_order[-1])
+    (hasty,) = await handle(strictly, ledger, replace(reported("06", 3, document_id="d2"), attempts=1))
+    (problem,) = refusal(hasty.outputs).problems
+    assert "report 04, 05 first" in problem.en
+    assert "hãy báo 04, 05 trước" in problem.vi
+    for one in await handle(strictly, ledger, *in_order[2:]):
+        assert one.outputs[0].type == "status"
+
+
 async def test_a_redelivered_status_is_recalled(exchange: Exchange) -> None:
     """A status is applied once; before its mark it is published again under the same id, after it no more."""
     await exchange.deliver(submitted(document()))

@@ -159,6 +159,9 @@ def test_the_strict_profile_skips_nothing() -> None:
     assert step(State.ACCEPTED, "06").skipped == ("04", "05")
     assert step(State.ACCEPTED, "06", strict=True).outcome is StepOutcome.ILLEGAL
     assert step(State.ACCEPTED, "04", strict=True).outcome is StepOutcome.APPLIED
+    assert is_ahead(State.ACCEPTED, "06", strict=True)
+    assert not is_ahead(State.ACCEPTED, "06")
+    assert not is_ahead(State.ACCEPTED, "04", strict=True)
 
 
 @pytest.mark.parametrize(
