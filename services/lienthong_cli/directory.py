@@ -42,6 +42,9 @@ DECISIONS = {
     "ConformanceRecorded": "ghi kết quả hợp quy / conformance recorded",
     "ContactRecorded": "ghi đầu mối / contact recorded",
     "CredentialRotated": "đổi thông tin đăng nhập / credential replaced",
+    "QuotaChanged": "đổi hạn mức / quota changed",
+    "SubscriptionEnded": "thôi nhận thông báo / told no more",
+    "SubscriptionSet": "đăng ký nhận thông báo / to be told",
 }
 ROLES = {"clerk": "văn thư / clerk", "technical": "kỹ thuật / technical"}
 _RECORDS = TypeAdapter(list[AgencyRecord])

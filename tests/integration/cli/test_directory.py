@@ -60,5 +60,13 @@ def test_the_life_of_an_agency_in_the_directory(database: str, tmp_path: Path) -
         "ConformanceRecorded",
     ]
     assert {one["by"] for one in shown["history"]} == {"lan@phòng-vận-hành"}
+    for words in (("set", "H23", "--mail=vt@example.vn", "--topic=waiting"), ("end", "H23", "--mail=vt@example.vn")):
+        assert CliRunner().invoke(assembled("notify"), ["notify", *words], env=settings).exit_code == 0
+    told = [one for one in json.loads(typed("show", "H23", "--json"))["history"] if one["what"].startswith("Subsc")]
+    assert [(one["what"], one["target"]) for one in told] == [
+        ("SubscriptionSet", "vt@example.vn"),
+        ("SubscriptionEnded", "vt@example.vn"),
+    ]
+    assert "thôi nhận thông báo / told no more" in typed("show", "H23")
     assert "UBND tỉnh Hải Dương" in typed("show", "H23")
     assert "is not in the directory" in typed("show", "H99", status=1)

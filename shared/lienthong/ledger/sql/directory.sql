@@ -178,5 +178,5 @@ order by a.code
 select recorded_at, kind, facts from entry
 where agency = $1 and document is null and kind in (
     'AgencyAdmitted', 'AgencyMerged', 'AgencyResumed', 'AgencyStaged', 'AgencySuspended', 'CertificateRecorded',
-    'ConformanceRecorded', 'ContactRecorded', 'CredentialRotated')
+    'ConformanceRecorded', 'ContactRecorded', 'CredentialRotated', 'QuotaChanged', 'SubscriptionEnded', 'SubscriptionSet')
 order by recorded_at, entry
