@@ -27,7 +27,8 @@ async def build(connections: Connections) -> SendNotice:
         senders["mail"] = MailSender(settings)
     if settings.webhook_secret:
         senders["webhook"] = await closing.enter_async_context(WebhookSender(settings))
-    await closing.enter_async_context(PostOffice(connections.ledger, senders))
+    kept = timedelta(days=settings.keep_days)
+    await closing.enter_async_context(PostOffice(connections.ledger, senders, kept=kept))
     await closing.enter_async_context(Alarms(connections.ledger, connections.bus, TrustSettings().folder))
     at_once = timedelta(minutes=DeadlineSettings().at_once_minutes)
     await closing.enter_async_context(DeadlineWatch(connections.ledger, connections.bus, at_once))

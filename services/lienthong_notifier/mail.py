@@ -41,6 +41,9 @@ _FOOT = Words(
     "Sent by the document exchange itself; please do not answer. Letter: {letter}",
 )
 _MANY = Words("{count} thông báo", "{count} notices")
+_MORE = Words("Và {count} thông báo nữa, không kể ở đây", "And {count} more notices, not told here")
+LONGEST_LINE = 500
+"""In characters: what an agency wrote may be long."""
 
 
 class RefusedError(Exception):
@@ -135,7 +138,7 @@ def composed(letter: Letter, sender: str, at: datetime) -> EmailMessage:
 
 def _subject(letter: Letter) -> Words:
     topics = list(dict.fromkeys(one.topic for one in letter.announcements))
-    many = len(letter.announcements)
+    many = len(letter.announcements) + letter.more
     if len(topics) > 1:
         return Words(_MANY.vi.format(count=many), _MANY.en.format(count=many))
     topic = TOPICS[topics[0]]
@@ -154,10 +157,11 @@ class _Part:
             moment = f"{one.caused_at.astimezone(VIETNAM):%H:%M %d/%m/%Y}"
             title = _of(TOPICS[one.topic], language)
             self._lines.setdefault(title, []).append(f"{moment}  {_one_line(_of(said(one), language))}")
+        self._more = [_of(_MORE, language).format(count=letter.more)] if letter.more else []
 
     def text(self) -> str:
         blocks = ["\n".join((title, *(f"  * {line}" for line in lines))) for title, lines in self._lines.items()]
-        return "\n\n".join((self._hello, *blocks, self._foot))
+        return "\n\n".join((self._hello, *blocks, *self._more, self._foot))
 
     def html(self) -> str:
         def safe(text: str) -> str:
@@ -167,6 +171,7 @@ class _Part:
             f"<h3>{safe(title)}</h3><ul>{''.join(f'<li>{safe(line)}</li>' for line in lines)}</ul>"
             for title, lines in self._lines.items()
         ]
+        blocks += [f"<p>{safe(line)}</p>" for line in self._more]
         return f"<p>{safe(self._hello)}</p>{''.join(blocks)}<p><small>{safe(self._foot)}</small></p>"
 
 
@@ -176,4 +181,5 @@ def _of(words: Words, language: str) -> str:
 
 def _one_line(text: str) -> str:
     # What an agency wrote stands in it.
-    return " ".join(text.split())
+    line = " ".join(text.split())
+    return line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}…"

@@ -53,6 +53,10 @@ OBSERVE_SECONDS = 15.0
 CLOSE_SECONDS = 5.0
 """What is under way when the worker ends may take so long."""
 MOST_TROUBLE = 500
+REMEMBERED = timedelta(days=90)
+FORGET_SECONDS = 3600.0
+"""Between two looks for letters that are old."""
+FORGET_AT_ONCE = 1000
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -76,17 +80,23 @@ class PostOffice(Beside):
         ledger: where letters wait.
         senders: how they go; what has no sender waits.
         clock: the present.
+        kept: how long letters that are done with are remembered.
     """
 
     what = "send letters"
 
     def __init__(
-        self, ledger: Ledger, senders: Mapping[Channel, Sender], *, clock: Callable[[], datetime] = _now
+        self,
+        ledger: Ledger,
+        senders: Mapping[Channel, Sender],
+        *,
+        clock: Callable[[], datetime] = _now,
+        kept: timedelta = REMEMBERED,
     ) -> None:
-        self._ledger, self._senders, self._clock = ledger, senders, clock
+        self._ledger, self._senders, self._clock, self._kept = ledger, senders, clock, kept
         self._breakers = Breakers()
         self._under_way: dict[str, asyncio.Task[None]] = {}
-        self._observed = float("-inf")
+        self._observed = self._forgot = float("-inf")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -113,11 +123,29 @@ class PostOffice(Beside):
 
     async def _round(self) -> float:
         await self._begin()
+        await self._forget_in_time()
         if not self._under_way:
             return LOOK_SECONDS
         tasks = self._under_way.values()
         await asyncio.wait(tasks, timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         return 0.0
+
+    async def forget(self) -> int:
+        """Delete some of the letters that are old, and return how many; those of other notifiers' hands are left.
+
+        Raises:
+            Unavailable: the ledger is away.
+        """
+        async with self._ledger.transaction() as unit:
+            return await unit.letters.forget(self._clock() - self._kept, FORGET_AT_ONCE)
+
+    async def _forget_in_time(self) -> None:
+        time = asyncio.get_running_loop().time()
+        if time - self._forgot < FORGET_SECONDS:
+            return
+        self._forgot = time
+        if await self.forget() == FORGET_AT_ONCE:
+            self._forgot = float("-inf")
 
     async def _begin(self) -> int:
         """Claim letters and begin to send them; return how many."""

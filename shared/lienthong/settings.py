@@ -144,6 +144,11 @@ class NotifierSettings(Group):
     )
     webhook_http: bool = Field(False, description="whether a webhook may be called without TLS")
     webhook_private: bool = Field(False, description="whether a webhook may be at a private or local address")
+    keep_days: int = Field(
+        90,
+        ge=1,
+        description="how long letters that are done with are kept, in days; the history keeps that they were sent",
+    )
     authorities: Path | None = Field(
         None, description="PEM file of authorities believed for mail servers and webhooks; the system's without one"
     )

@@ -41,6 +41,8 @@ Alarm = Literal["dead-letters", "certificate", "trust"]
 
 AGENCY_TOPICS = ("refusals", "waiting", "deadlines", "deliveries", "statuses", "certificates")
 """What an agency may ask to be told of."""
+MOST_SAID = 500
+"""Most that one letter says: a day's notices have no end when something goes wrong."""
 OPERATOR_TOPICS = ("parked", "flood", "dead-letters", "quarantined", "certificates", "trust", "undeliverable")
 """What the operators may."""
 
@@ -74,8 +76,8 @@ class Subscribed:
         subscription: what was asked for.
         set_at: since when.
         waiting: letters not yet sent.
-        sent: letters sent.
-        given_up: letters that could not be sent.
+        sent: letters sent, of those that are still remembered.
+        given_up: letters that could not be sent; likewise.
         trouble: why the newest of those that are not sent is not; None when nothing is wrong.
     """
 
@@ -128,7 +130,8 @@ class Letter:
         language: in which words.
         attempts: how often it was tried, this time included.
         made_at: since when it waits.
-        announcements: what it says, the oldest first.
+        announcements: what it says, the oldest first, as far as there is room.
+        more: how much more there is to say.
     """
 
     letter: UUID
@@ -139,6 +142,7 @@ class Letter:
     attempts: int
     made_at: datetime
     announcements: tuple[Announcement, ...]
+    more: int = 0
 
     @property
     def circuit(self) -> str:
@@ -165,7 +169,7 @@ class Letters:
     async def pack(self, now: datetime) -> None:
         """Put what waits for a digest that is due into a letter for each; another notifier may be at it already."""
         if await self._connection.fetchval(statement("take_packing_turn")):
-            await self._connection.execute(statement("pack_digests"), now)
+            await self._connection.execute(statement("pack_digests"), now, MOST_SAID)
 
     async def claim(
         self, now: datetime, until: datetime, channels: Collection[Channel], *, besides: Collection[str], limit: int
@@ -183,10 +187,23 @@ class Letters:
             statement("claim_letters"), now, sorted(channels), sorted(besides), limit, until
         )
         said: dict[UUID, list[Announcement]] = {row["letter"]: [] for row in rows}
-        for row in await self._connection.fetch(statement("letter_announcements"), list(said)):
-            fields = {key: value for key, value in row.items() if key not in ("letter", "facts")}
-            said[row["letter"]].append(Announcement(**fields, facts=json.loads(row["facts"])))
-        return [Letter(**row, announcements=tuple(said[row["letter"]])) for row in rows]
+        every: dict[UUID, int] = {}
+        for row in await self._connection.fetch(statement("letter_announcements"), list(said), MOST_SAID):
+            key = row["letter"]
+            every[key] = row["announcements"]
+            fields = {key: value for key, value in row.items() if key not in ("letter", "facts", "announcements")}
+            said[key].append(Announcement(**fields, facts=json.loads(row["facts"])))
+        return [
+            Letter(**row, announcements=tuple(one := said[row["letter"]]), more=every.get(row["letter"], 0) - len(one))
+            for row in rows
+        ]
+
+    async def forget(self, before: datetime, limit: int) -> int:
+        """Delete letters that were sent or given up before then, with what they said; return how many.
+
+        Nothing is told twice because of that, and the history still says of each letter that it was sent.
+        """
+        return int(await self._connection.fetchval(statement("forget_letters"), before, limit))
 
     async def sent(self, letter: UUID, at: datetime) -> None:
         """Record that a letter has reached its target."""

@@ -14,8 +14,9 @@ from tests.integration.notifier.conftest import Hook, MailServer, refuse, sender
 from lienthong.document.webhooks import WebhookCall
 from lienthong.document.zone import VIETNAM
 from lienthong.errors import Unavailable
-from lienthong.ledger.letters import Subscription
-from lienthong_notifier.mail import MailSender
+from lienthong.ledger.letters import MOST_SAID, Subscription
+from lienthong.ledger.rows import QuarantinedRow
+from lienthong_notifier.mail import MailSender, composed
 from lienthong_notifier.post import CLAIM, KEPT_REFUSED, PostOffice
 
 if TYPE_CHECKING:
@@ -25,11 +26,12 @@ if TYPE_CHECKING:
     from tests.integration.notifier.conftest import Clock
 
     from lienthong.ledger.ledger import Ledger
-    from lienthong.ledger.letters import Letter
+    from lienthong.ledger.letters import Channel, Letter
 
 SECONDS = 60.0
 QUARTER = timedelta(minutes=15)
 TOPICS = ("refusals",)
+CHANNELS: tuple[Channel, ...] = ("mail", "webhook")
 
 
 def mailed(server: MailServer, address: str) -> Counter[str]:
@@ -159,6 +161,78 @@ async def test_a_digest_is_one_letter_at_its_hour(
     (mail,) = mail_server.mails
     assert "(3)" in mail["Subject"]
     assert mailed(mail_server, "vt@g22.vn") == Counter(("d0", "d1", "d2"))
+
+
+async def test_a_large_digest_is_cut_for_people_and_parted_for_machines(
+    owner: Ledger, ledger: Ledger, clock: Clock, database: str
+) -> None:
+    """A mail says how much more there is; a webhook gets all of it, in calls of a bounded size."""
+    many = MOST_SAID + 7
+    await subscribe(
+        owner,
+        *(Subscription("G22", channel, f"https://x/{channel}", TOPICS, digest_hour=8) for channel in CHANNELS),
+    )
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "insert into entry (kind, agency, facts) select 'DocumentRefused', 'G22', "
+        "jsonb_build_object('document_id', 'd' || n, 'problems', '[]'::jsonb) from generate_series(1, $1) as n",
+        many,
+    )
+    await connection.close()
+    clock.now += timedelta(days=1)
+    found: list[Letter] = []
+    async with ledger.transaction() as unit:
+        await unit.letters.pack(clock.now)
+        while claimed := await unit.letters.claim(clock.now, clock.now + CLAIM, CHANNELS, besides=(), limit=9):
+            found += claimed
+    mail, *calls = sorted(found, key=lambda one: (one.channel, -len(one.announcements)))
+    assert (len(mail.announcements), mail.more) == (MOST_SAID, 7)
+    said = composed(mail, "truc@x.vn", clock.now)
+    assert f"({many})" in said["Subject"]
+    body = said.get_body(("plain",))
+    assert body is not None
+    assert "Và 7 thông báo nữa" in body.get_content()
+    assert [(len(one.announcements), one.more) for one in calls] == [(MOST_SAID, 0), (7, 0)]
+    causes = [one.cause for call in calls for one in call.announcements]
+    assert len(set(causes)) == many
+
+
+async def test_old_letters_are_forgotten_and_nothing_is_told_again(
+    owner: Ledger, ledger: Ledger, clock: Clock, database: str
+) -> None:
+    """What waits stays, and so does what may come about again under the same cause; the history says what was sent."""
+    await subscribe(owner, Subscription("G22", "webhook", "https://x/1", TOPICS))
+    await subscribe(owner, Subscription(None, "webhook", "https://x/2", ("quarantined",)))
+    strange = [QuarantinedRow("a" * 64, {"reason": "no user_id", "queue": "q"})]
+    office = PostOffice(ledger, {}, clock=clock, kept=timedelta(days=90))
+
+    async def happen(name: str) -> list[str]:
+        await refuse(owner, name)
+        async with owner.transaction() as unit:
+            await unit.record_quarantined(strange)
+        async with ledger.transaction() as unit:
+            claimed = await unit.letters.claim(clock.now, clock.now + CLAIM, CHANNELS, besides=(), limit=9)
+            for one in claimed:
+                await unit.letters.sent(one.letter, clock.now)
+        return sorted(one.announcements[0].kind for one in claimed)
+
+    assert await happen("d1") == ["DocumentRefused", "MessageQuarantined"]
+    clock.now += timedelta(days=89)
+    assert await office.forget() == 0
+    await refuse(owner, "waits")
+    clock.now += timedelta(days=2)
+    assert await office.forget() == 1
+    connection = await asyncpg.connect(database)
+    left = [
+        tuple(row) for row in await connection.fetch("select kind, letter is not null from announcement order by 1")
+    ]
+    assert left == [("DocumentRefused", True), ("MessageQuarantined", True)]
+    assert await connection.fetchval("select count(*) from letter where state = 'waiting'") == 1
+    assert await connection.fetchval("select count(*) from entry where kind = 'LetterSent'") == 2
+    await connection.close()
+    # The refusal again is no new fact, the quarantined message is the same as before.
+    assert await happen("d1") == ["DocumentRefused"]
+    assert await happen("d1") == []
 
 
 async def test_one_address_that_is_refused_does_not_stop_the_mail_of_others(

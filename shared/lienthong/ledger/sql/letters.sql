@@ -29,18 +29,24 @@ select pg_try_advisory_xact_lock(28201914)
 
 -- name: pack_digests
 with due as (
-    select agency, channel, target, language, gen_random_uuid() as letter
-    from (
-        select distinct agency, channel, target, language from announcement where letter is null and due_at <= $1
-    ) as digest
+    select cause, agency, channel, target, language,
+           -- Nothing is left out of what a machine reads; it gets several calls of no more than $2 each.
+           case channel when 'webhook' then
+               (row_number() over (partition by agency, channel, target, language order by caused_at, cause) - 1) / $2
+           end as part
+    from announcement where letter is null and due_at <= $1
+), digest as (
+    select agency, channel, target, language, part, gen_random_uuid() as letter
+    from (select distinct agency, channel, target, language, part from due) as parts
 ), made as (
     insert into letter (letter, agency, channel, target, language, next_at)
-    select letter, agency, channel, target, language, $1 from due
+    select letter, agency, channel, target, language, $1 from digest
 )
-update announcement a set letter = due.letter
-from due
-where a.letter is null and a.due_at <= $1 and a.agency is not distinct from due.agency and a.channel = due.channel
-  and a.target = due.target and a.language = due.language
+update announcement a set letter = digest.letter
+from due, digest
+where a.cause = due.cause and a.channel = due.channel and a.target = due.target
+  and due.agency is not distinct from digest.agency and due.channel = digest.channel and due.target = digest.target
+  and due.language = digest.language and due.part is not distinct from digest.part
 
 -- name: claim_letters
 -- The oldest due one of each circuit that is not closed to us: nothing behind one target waits for another. Targets are
@@ -79,11 +85,15 @@ from mine where l.letter = mine.letter
 returning l.letter, l.agency, l.channel, l.target, l.language, l.attempts, l.made_at
 
 -- name: letter_announcements
+-- The first $2 of each letter, and how many there are.
 select a.letter, a.cause, a.topic, a.kind, a.subject, a.document, a.facts, a.caused_at,
-       d.document_id, d.code, d.sender
-from announcement a
+       d.document_id, d.code, d.sender, a.announcements
+from unnest($1::uuid[]) as wanted (letter),
+     lateral (
+         select *, count(*) over () as announcements from announcement
+         where letter = wanted.letter order by caused_at, cause limit $2
+     ) as a
 left join document d using (document)
-where a.letter = any ($1::uuid[])
 order by a.letter, a.caused_at, a.cause
 
 -- name: settle_letter
@@ -100,6 +110,22 @@ select case state when 'sent' then 'LetterSent' else 'LetterGivenUp' end, agency
                           'reader', case when agency is null then 'operators' else 'agency' end)
 from fact
 where state <> 'waiting'
+
+-- name: forget_letters
+-- What was done before $1, at most $2 letters; returns how many. An entry is announced when it is made, and never again:
+-- nothing has to be remembered of it. What may come about anew under the same cause is remembered for good.
+with old as (
+    select letter from letter
+    where done_at < $1
+      and not exists (select from announcement a where a.letter = letter.letter and a.cause not like 'entry %')
+    order by done_at limit $2
+    for update skip locked
+), said as (
+    delete from announcement where letter in (select letter from old)
+), gone as (
+    delete from letter where letter in (select letter from old) returning letter
+)
+select count(*) from gone
 
 -- name: count_waiting_letters
 select channel, count(*) as letters from letter where state = 'waiting' group by channel
