@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lienthong.document.messages import WireModel
+    from lienthong.ledger.directory import Directory
     from lienthong.ledger.unit import Unit
 
 __all__ = ["SendNotice"]
@@ -35,8 +36,7 @@ class SendNotice:
             for _, task in batch
         ]
         sent = await unit.record_notices(rows)
-        told = unit.directory.told
-        return [Outcome() if sent[task.notice_id] else _publish(task, told(task.agency)) for _, task in batch]
+        return [Outcome() if sent[task.notice_id] else _publish(task, unit.directory) for _, task in batch]
 
 
 def _words(notice: WireModel) -> dict[str, str] | None:
@@ -45,14 +45,26 @@ def _words(notice: WireModel) -> dict[str, str] | None:
     return words or None
 
 
-def _publish(task: NoticeToSend, agency: str) -> Outcome:
+def _publish(task: NoticeToSend, directory: Directory) -> Outcome:
     headers: dict[str, str | int] = {Header.DOCUMENT: str(task.document)} if task.document else {}
-    message = Outgoing(
-        exchange=STATUS,
-        routing_key=status_key(agency, OWN, task.notice.kind),
-        message_id=str(task.notice_id),
-        body=task.notice.encode(),
-        type=task.notice.kind,
-        headers=headers,
+    outputs = tuple(
+        Outgoing(
+            exchange=STATUS,
+            routing_key=status_key(agency, OWN, task.notice.kind),
+            message_id=str(task.notice_id),
+            body=task.notice.encode(),
+            type=task.notice.kind,
+            headers=headers,
+        )
+        for agency in _told(task, directory)
     )
-    return Outcome((message,), Mark("notice", task.notice_id))
+    return Outcome(outputs, Mark("notice", task.notice_id))
+
+
+def _told(task: NoticeToSend, directory: Directory) -> list[str]:
+    told = directory.told(task.agency)
+    own = directory.agency(task.agency)
+    if task.notice.kind == "refusal" and own is not None and own.connected:
+        # As long as a merged agency is let in it has to learn that what it sent itself is refused.
+        return list(dict.fromkeys((told, task.agency)))
+    return [told]

@@ -39,7 +39,7 @@ class Subscribing:
         """Write a subscription; returns whether that changed anything.
 
         Raises:
-            NotPossibleError: no such agency, topic or target.
+            NotPossibleError: no such agency, topic or target; or the agency was merged, and nothing is told to it.
             Unavailable: the ledger does not answer.
         """
         target = wanted.target
@@ -54,6 +54,11 @@ class Subscribing:
             )
         async with self._ledger.access() as unit:
             agency = await _known(unit, wanted.agency)
+            merged = unit.directory.agency(agency) if agency is not None else None
+            if merged is not None and (heir := unit.directory.heir(merged)) is not merged:
+                raise NotPossibleError(
+                    f"{agency}: đã sáp nhập, hãy đăng ký cho / was merged, have its successor told: {heir.code}"
+                )
             topics = tuple(sorted(set(wanted.topics)))
             one = Subscription(agency, wanted.channel, target, topics, wanted.language, wanted.digest_hour)
             changed = await unit.subscriptions.set(one)

@@ -7,10 +7,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
+import pytest
 import pytest_asyncio
 from tests.integration.notifier.conftest import refuse, subscribe
 
+from lienthong.access.admission import NotPossibleError
 from lienthong.access.standing import Registry
+from lienthong.access.subscribing import Subscribing
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Incoming, Outgoing
 from lienthong.document.ids import derive
@@ -127,6 +130,8 @@ async def test_what_concerns_a_merged_agency_is_told_to_its_successor(owner: Led
     await registry.merge(["H23"], "G22", datetime.now(VIETNAM).date())
     await refuse(owner, "d2", "H41")
     assert [(agency, one.subject) for agency, one in await told(owner, clock)] == [("G22", "H41")]
+    with pytest.raises(NotPossibleError, match="successor told: G22"):
+        await Subscribing(owner, by="lan@test").set(Subscription("H41", "mail", "vt@x.vn", ("refusals",)))
 
 
 async def test_alarms_are_raised_once_and_cleared(

@@ -146,6 +146,10 @@ async def test_notices_for_a_merged_agency_reach_its_successor(exchange: Exchang
     assert [one.routing_key for one in told.outputs] == ["from.H23.to.lienthong.receipt"]
     (again,) = await handle(exchange.notifier, ledger, receipt)
     assert again.outputs == ()
+    # What it still sends itself is refused; as long as it is let in, it learns that too.
+    (own,) = await handle(exchange.ingest, ledger, submitted(document("own"), message_id="own"))
+    (both,) = await handle(exchange.notifier, ledger, handed_on(own.outputs[0]))
+    assert [one.routing_key[:8] for one in both.outputs] == ["from.H23", "from.G22"]
 
 
 async def test_a_successor_acts_on_what_its_predecessor_sent(story: Story) -> None:
