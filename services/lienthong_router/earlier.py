@@ -156,8 +156,11 @@ class Earlier:
         found = []
         for name, path in _named(document):
             keys = [(sender, name) for sender in _one_by_now(self._directory, document.sender)]
-            # Agencies that are one by now may have used the same DocumentId: its own is meant before another's.
-            found.append((next((key for key in keys if self._others(key, document)), keys[0]), path))
+            # Agencies that are one by now may have used the same DocumentId: its own document is meant before others,
+            # but not an update that only goes by the other's DocumentId, nor what nobody got.
+            documents = (key for key in keys if any(one.stands for one in self._others(key, document)))
+            named = (key for key in keys if self._others(key, document))
+            found.append((next(documents, None) or next(named, keys[0]), path))
         return found
 
     def _others(self, key: Key, document: RecordedDocument) -> list[EarlierDocument]:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID  # noqa: TC003 - pydantic reads the annotations
 
+from lienthong.document.ids import UPDATE
+
 __all__ = ["ActionRow", "EarlierDocument", "SettledAction"]
 
 
@@ -48,6 +50,12 @@ class EarlierDocument:
     document: UUID
     sender: str
     document_id: str
+    business: int
     refused: bool
     forwarded: bool
     test: bool
+
+    @property
+    def stands(self) -> bool:
+        """Whether it is a document of its own that was not refused, and no update of another."""
+        return self.business != UPDATE and not self.refused

@@ -160,6 +160,8 @@ async def test_a_successor_acts_on_what_its_predecessor_sent(story: Story) -> No
     await merge(story.ledger, "G22", "H23")
     foreign = await story.route(submitted(document("d1", sender="H41", to=("H41",), business=WITHDRAW), message_id="f"))
     assert refusal(foreign[0].outputs).problems[0].code == "M.MessageHeader.DocumentId"
+    # What nobody got of its own, under the same DocumentId, stands in nobody's way.
+    await story.refused(update(), "d1", sender="H23", to=("H98",))
     await story.send(WITHDRAW, sender="H23", to=("H41",))
     await story.send(update(document_id="d2"), "d2-1", sender="H23", to=("H41",))
     await story.send(replaces("H41", document_id="d3"), "d3-1", sender="H23", to=("H41",))

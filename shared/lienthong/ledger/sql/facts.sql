@@ -263,7 +263,8 @@ join document d using (sender, document_id)
 left join delivery v using (document)
 
 -- name: earlier_documents
-select d.document, d.sender, d.document_id, r.forwarded_at is not null and r.outcome = 'routed' as forwarded,
+select d.document, d.sender, d.document_id, d.business,
+       r.forwarded_at is not null and r.outcome = 'routed' as forwarded,
        coalesce(r.outcome = 'refused', false) or exists (
            select from refusal f where f.about = 'document' and f.user_name = d.user_name
            and f.message_id = d.message_id and f.sha256 = d.sha256) as refused, d.test
