@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from lienthong.agency import Delivered, Receipt, Refused, StatusReport, Verified
+from lienthong.agency import Deadline, Delivered, Receipt, Refused, StatusReport, Verified
+from lienthong.document.deadlines import Clock, Level
 from lienthong.document.verdicts import Value
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ class Counts:
         reported: confirmed statuses.
         heard: statuses that came back to the documents' senders.
         refusals: what the exchange refused.
+        late: documents whose senders the exchange told that they were sent late.
     """
 
     documents: int = 0
@@ -50,6 +52,7 @@ class Counts:
     reported: int = 0
     heard: int = 0
     refusals: int = 0
+    late: int = 0
 
 
 class Tally:
@@ -84,11 +87,13 @@ class Sent:
         sha256: of the bytes sent.
         addressees: who is to get it, unless it is to be refused.
         worth: what it is worth by the way it was signed.
+        late: whether it was sent later than the law wants.
     """
 
     sha256: str
     addressees: tuple[str, ...]
     worth: Value = Value.PAPER
+    late: bool = False
 
 
 @dataclass(slots=True)
@@ -112,6 +117,7 @@ class Journal:
         findings: the last of these notices that is not about a document being held, by document id.
         delivered: how often the exchange said it has delivered one.
         heard: statuses it was told, by document id, reporter and code.
+        late: how often the exchange said that a document was sent late.
         last_told: what it was told last.
         refusals: how often the exchange refused something, by what it is about, document id and codes of the problems.
         noted: how much it has noted.
@@ -134,6 +140,7 @@ class Journal:
     delivered: Counter[str] = field(default_factory=Counter)
     heard: Counter[tuple[str, ...]] = field(default_factory=Counter)
     refusals: Counter[tuple[str, ...]] = field(default_factory=Counter)
+    late: Counter[str] = field(default_factory=Counter)
     last_told: Told | None = None
     noted: int = 0
 
@@ -182,6 +189,9 @@ class Journal:
                 self._count("notices", self.delivered[told.document_id])
             case Verified():
                 self._note_verified(told)
+            case Deadline(clock=Clock.SENDING, level=Level.BREACH):
+                self.late[told.document_id] += 1
+                self._count("late", self.late[told.document_id])
             case Refused():
                 codes = sorted({problem.code for problem in told.problems})
                 key = (told.about, told.document_id or told.submission_message_id, *codes)
@@ -247,6 +257,7 @@ def compare(journals: Mapping[str, Journal]) -> Balance:
         for code, journal in journals.items()
         for sender, document_id, status in journal.reported
     }
+    late = {key for key, paper in taken.items() if paper.late}
     refusals = {(key[0], "document", key[1], REFUSED_AS) for key in sent.keys() - taken.keys()}
     sides: list[tuple[str, Collection[tuple[str, ...]], dict[tuple[str, ...], int]]] = [
         ("document", deliveries, _keyed({code: journal.got for code, journal in journals.items()})),
@@ -254,6 +265,7 @@ def compare(journals: Mapping[str, Journal]) -> Balance:
         ("receipt", sent, _by_document({code: journal.receipts for code, journal in journals.items()})),
         ("finding", taken, _by_document({code: _judgements(journal) for code, journal in journals.items()})),
         ("notice", taken, _by_document({code: journal.delivered for code, journal in journals.items()})),
+        ("lateness", late, _by_document({code: journal.late for code, journal in journals.items()})),
         ("refusal", refusals, _keyed({code: journal.refusals for code, journal in journals.items()})),
     ]
     digests = {(code, *key): digest for code, journal in journals.items() for key, digest in journal.digests.items()}

@@ -1,4 +1,4 @@
-"""Documents whose senders change their minds: asked back, withdrawn or updated after they were delivered."""
+"""Documents whose senders change their minds: asked back, withdrawn, updated or replaced after they were delivered."""
 
 from __future__ import annotations
 
@@ -9,27 +9,37 @@ from itertools import cycle
 from typing import TYPE_CHECKING
 
 from lienthong.edxml import BusinessType
-from lienthong.simulation.traffic import Signing, Traffic
+from lienthong.simulation.signing import Signing
+from lienthong.simulation.traffic import AGREES, DECLINES
 from lienthong.simulation.units import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["reconsider"]
+    from lienthong.simulation.traffic import Traffic
 
-AGREES = "15"
-REFUSES = "16"
+__all__ = ["REGISTER", "WAYS", "last_numbers", "reconsider"]
+
+REGISTER = (Role.FULLY, Role.PARTLY)
+"""Who registers what it gets, so that it can be asked about it."""
 ASKED_BACK = "asked back"
-WAYS = (ASKED_BACK, BusinessType.WITHDRAW, ASKED_BACK, BusinessType.UPDATE)
-REFUSED_EVERY = 3
-"""Of so many documents that are asked back one is not given back by all."""
+WAYS: tuple[tuple[BusinessType | str, bool], ...] = (
+    (ASKED_BACK, True),
+    (BusinessType.WITHDRAW, True),
+    (BusinessType.UPDATE, True),
+    (BusinessType.REPLACE, True),
+    (ASKED_BACK, False),
+    (BusinessType.WITHDRAW, False),
+    (BusinessType.UPDATE, False),
+)
+"""What is done to a document, and whether all of its addressees agree; a replacement asks nobody."""
 
 
 def reconsider(traffic: Traffic, *, share: float, seed: int) -> Traffic:
     """Let senders reconsider some documents of a plan.
 
-    Half of them are asked back by status 13, of which now and then one receiver refuses (16); half are followed by
-    another document, which withdraws or updates them. Only receivers who register what they get are asked.
+    Some are asked back by status 13; the others are followed by another document, which withdraws, updates or replaces
+    them. Now and then one addressee declines (16). Only receivers who register what they get are asked.
 
     Args:
         traffic: the plan.
@@ -41,30 +51,36 @@ def reconsider(traffic: Traffic, *, share: float, seed: int) -> Traffic:
         place
         for place, draft in enumerate(traffic.drafts)
         if not (draft.refused or draft.replies or draft.signing is not Signing.COMPLETE)
-        and all(roles[unit.code] in (Role.FULLY, Role.PARTLY) for unit in draft.addressees)
+        and all(roles[unit.code] in REGISTER for unit in draft.addressees)
     ]
     lot = random.Random(f"reconsidered {seed}")  # noqa: S311 - a repeatable lot, nothing secret
     chosen = lot.sample(able, min(len(able), max(len(WAYS), round(share * len(traffic.drafts)))))
-    numbers = _last_numbers(traffic)
+    numbers = last_numbers(traffic)
     drafts = list(traffic.drafts)
-    ways: Iterator[BusinessType | str] = cycle(WAYS)
-    asked_back = 0
+    ways: Iterator[tuple[BusinessType | str, bool]] = cycle(WAYS)
     for place in sorted(chosen):
-        draft, way = drafts[place], next(ways)
+        draft, (way, agreed) = drafts[place], next(ways)
+        declines = frozenset() if agreed else frozenset({lot.choice(draft.addressees).code})
         if isinstance(way, BusinessType):
             numbers[draft.sender.code] += 1
-            later = replace(draft, number=numbers[draft.sender.code], business=way, earlier=draft)
+            later = replace(
+                draft,
+                number=numbers[draft.sender.code],
+                business=way,
+                earlier=draft,
+                declined_by=declines,
+                # The law says how soon a document has to be sent, not a request about one.
+                late=draft.late and way is BusinessType.REPLACE,
+            )
             drafts[place] = replace(draft, followed_by=later)
         else:
-            asked_back += 1
-            answers = {unit.code: AGREES for unit in draft.addressees}
-            if asked_back % REFUSED_EVERY == 0:
-                answers[lot.choice(draft.addressees).code] = REFUSES
+            answers = {unit.code: DECLINES if unit.code in declines else AGREES for unit in draft.addressees}
             drafts[place] = replace(draft, asked_back=answers)
     return replace(traffic, drafts=tuple(drafts))
 
 
-def _last_numbers(traffic: Traffic) -> dict[str, int]:
+def last_numbers(traffic: Traffic) -> dict[str, int]:
+    """Return the highest number in each writer's register."""
     numbers: dict[str, int] = defaultdict(int)
     for draft in traffic:
         numbers[draft.sender.code] = max(numbers[draft.sender.code], draft.number)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lienthong.agency import Delivered, DocumentReference, StatusReport
 from lienthong.bus.backoff import Backoff
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.edxml import StaffInfo
+from lienthong.edxml import BusinessType, StaffInfo
 from lienthong.errors import Unavailable
 from lienthong.simulation.journal import Sent
 from lienthong.simulation.subjects import officer_mail
@@ -102,7 +102,7 @@ class Robot:
         document = await self._papers.document(draft)
         submission = await _insist(lambda: self._clients[draft.signing.on_message].send(document))
         addressees = tuple(unit.code for unit in draft.addressees)
-        self.journal.note_sent(draft.document_id, Sent(submission.sha256, addressees, draft.signing.worth))
+        self.journal.note_sent(draft.document_id, Sent(submission.sha256, addressees, draft.signing.worth, draft.late))
 
     async def _hear(self) -> None:
         before = self.journal.last_told
@@ -113,7 +113,7 @@ class Robot:
             before = None
             if isinstance(told, Delivered):
                 self._follow(told.document_id)
-            elif isinstance(told, StatusReport) and told.code == ASKS_BACK:
+            elif isinstance(told, StatusReport):
                 await self._notify()
 
     async def _notify(self) -> None:
@@ -127,14 +127,27 @@ class Robot:
             self._tasks.create_task(self._reconsider(draft))
 
     async def _reconsider(self, draft: Draft) -> None:
-        """Ask for a delivered document back, or send the one that withdraws or updates it, where that is planned."""
+        """Ask for a delivered document back, or send the one that acts on it, where that is planned."""
         for receiver in draft.asked_back:
             if (receiver, draft.document_id, ASKS_BACK) not in self.journal.reported:
                 about = DocumentReference(receiver, draft.document_id, str(draft.code), draft.issued_on)
                 await self._report(about, ASKS_BACK, STATUS_CODES[ASKS_BACK].vi)
                 self.journal.note_reported(receiver, draft.document_id, ASKS_BACK)
-        if draft.followed_by is not None:
-            self.send(draft.followed_by)
+        if draft.followed_by is None:
+            return
+        if draft.followed_by.business is BusinessType.REPLACE:
+            # It ends there and then what its receivers still report about.
+            async with self._noted:
+                await self._noted.wait_for(lambda: self._is_told_all(draft))
+        self.send(draft.followed_by)
+
+    def _is_told_all(self, draft: Draft) -> bool:
+        roles = {member.unit.code: member.role for member in self._papers.traffic.members}
+        return all(
+            (draft.document_id, unit.code, code) in self.journal.heard
+            for unit in draft.addressees
+            for code in statuses_for(draft, unit.code, roles[unit.code])
+        )
 
     def _handle(self, key: tuple[str, ...]) -> None:
         if self._tasks is not None and key not in self._handling:

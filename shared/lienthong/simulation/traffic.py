@@ -6,7 +6,6 @@ import random
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import datetime, time
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lienthong.document.verdicts import Value
@@ -20,11 +19,13 @@ from lienthong.edxml import (
     Organization,
     OtherInfo,
     Promulgation,
+    Replacement,
     ResponseFor,
     Signer,
     TraceHeader,
 )
 from lienthong.simulation.letter import ZONE, Letter
+from lienthong.simulation.signing import Signing
 from lienthong.simulation.subjects import (
     KINDS,
     PARAGRAPHS,
@@ -34,15 +35,13 @@ from lienthong.simulation.subjects import (
     competent_person,
     officer_mail,
 )
-from lienthong.simulation.units import Member, Role, Unit, old_form
+from lienthong.simulation.units import Member, Merger, Role, Unit, old_form
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from datetime import date
 
-    from lienthong.simulation.credentials import Holder
-
-__all__ = ["Draft", "Signing", "Traffic", "plan_letter", "plan_traffic", "statuses_for"]
+__all__ = ["Draft", "Traffic", "plan_letter", "plan_traffic", "statuses_for"]
 
 URGENT_SHARE = 0.08
 REFUSED_SHARE = 0.02
@@ -57,51 +56,10 @@ NAMED_ADDRESSEES = 6
 """So many addressees a letter names; more are spoken of as a whole."""
 ADDRESSEES = (1, 1, 1, 2, 3, 4, 5, 6, 8, 10, 12)
 """How many addressees an ordinary document has, drawn evenly; with the documents to everybody the mean is about six."""
-
-
-class Signing(StrEnum):
-    """How a document is signed, which decides what it is worth (Decision 28/2018/QĐ-TTg, Art. 4)."""
-
-    COMPLETE = "complete"
-    AGENCY_ONLY = "agency-only"
-    UNSIGNED = "unsigned"
-    REVOKED = "revoked"
-
-    @property
-    def worth(self) -> Value:
-        """What a document so signed is worth where person and agency have to sign."""
-        return _WORTH[self]
-
-    @property
-    def on_pdf(self) -> tuple[Holder, ...]:
-        """Whose keys sign the PDF, in order: the competent person, then the agency (Decree 30/2020/NĐ-CP, Art. 5)."""
-        return _ON_PDF[self]
-
-    @property
-    def on_message(self) -> Holder | None:
-        """Whose key signs the message around it."""
-        return _ON_MESSAGE[self]
-
-
-_WORTH = {
-    Signing.COMPLETE: Value.PAPER,
-    Signing.AGENCY_ONLY: Value.INFORMATION,
-    Signing.UNSIGNED: Value.INFORMATION,
-    Signing.REVOKED: Value.REFUSED,
-}
-_ANSWERS: dict[BusinessType, tuple[str, ...]] = {BusinessType.WITHDRAW: ("15",), BusinessType.UPDATE: ("01", "15")}
-_ON_PDF: dict[Signing, tuple[Holder, ...]] = {
-    Signing.COMPLETE: ("person", "agency"),
-    Signing.AGENCY_ONLY: ("agency",),
-    Signing.UNSIGNED: (),
-    Signing.REVOKED: ("person", "revoked"),
-}
-_ON_MESSAGE: dict[Signing, Holder | None] = {
-    Signing.COMPLETE: "agency",
-    Signing.AGENCY_ONLY: "agency",
-    Signing.UNSIGNED: None,
-    Signing.REVOKED: "revoked",
-}
+AGREES = "15"
+DECLINES = "16"
+_BEFORE_ANSWER: dict[BusinessType, tuple[str, ...]] = {BusinessType.WITHDRAW: (), BusinessType.UPDATE: ("01",)}
+"""What is reported of a request before it is answered."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +74,8 @@ class Draft:
         number: its number in the sender's register.
         theme: what it is about.
         issued_on: its date.
+        due_on: by when its addressees have to finish with it.
+        late: whether it is sent later than the law wants, by its date.
         priority: edXML's ``Priority``; 1 to 3 are urgent.
         at: when it is sent: a share (0 to 1) of the run.
         refused: which addressees will refuse it (02), and why.
@@ -124,8 +84,10 @@ class Draft:
         signing: how it is signed.
         business: what it does to an earlier document.
         earlier: that document.
-        asked_back: what each addressee answers (15 agreed, 16 refused) when the sender asks for it back (13).
-        followed_by: the document that withdraws or updates it, sent when this one is delivered.
+        asked_back: what each addressee answers (15 agreed, 16 declined) when the sender asks for it back (13).
+        declined_by: which addressees decline what it asks of them.
+        followed_by: the document that withdraws or updates it, sent when this one is delivered; or replaces it, sent
+            when the addressees have reported everything about this one.
     """
 
     sender: Unit
@@ -144,7 +106,10 @@ class Draft:
     business: BusinessType = BusinessType.NEW
     earlier: Draft | None = None
     asked_back: Mapping[str, str] = field(default_factory=dict)
+    declined_by: frozenset[str] = frozenset()
     followed_by: Draft | None = None
+    due_on: date | None = None
+    late: bool = False
 
     @property
     def code(self) -> DocumentCode:
@@ -185,6 +150,7 @@ class Draft:
                 position=_position(self.sender),
                 competence=_competence(self.sender) or None,
             ),
+            due_date=self.due_on,
             to_places=(*(unit.name for unit in self.addressees[:3]), "Lưu: VT"),
             other=OtherInfo(priority=self.priority, sphere="Liên thông văn bản quốc gia", page_amount=1),
             response_for=() if self.answers is None else (_response_for(self.answers),),
@@ -226,10 +192,14 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """Everything that will be written; `drafts` in the order of their times, replies inside the drafts they answer."""
+    """Everything that will be written; `drafts` in the order of their times, replies inside the drafts they answer.
+
+    `merger` is the one that is carried out before.
+    """
 
     members: tuple[Member, ...]
     drafts: tuple[Draft, ...]
+    merger: Merger | None = None
 
     def __iter__(self) -> Iterator[Draft]:
         """Yield every document, replies and later thoughts included."""
@@ -257,11 +227,17 @@ class Traffic:
     @property
     def statuses(self) -> int:
         """How many statuses addressees will report, and senders who ask for documents back."""
+        return sum(len(draft.asked_back) for draft in self.delivered) + self.told.total()
+
+    @property
+    def told(self) -> Counter[str]:
+        """How often addressees will report which status."""
         roles = {member.unit.code: member.role for member in self.members}
-        return sum(
-            len(draft.asked_back)
-            + sum(len(statuses_for(draft, unit.code, roles[unit.code])) for unit in draft.addressees)
+        return Counter(
+            code
             for draft in self.delivered
+            for unit in draft.addressees
+            for code in statuses_for(draft, unit.code, roles[unit.code])
         )
 
 
@@ -273,7 +249,9 @@ def statuses_for(draft: Draft | None, code: str, role: Role) -> tuple[str, ...]:
         return ("01", "02")
     if code in draft.asked_back:
         return ("01", draft.asked_back[code])
-    return _ANSWERS.get(draft.business, role.statuses)
+    if draft.business not in _BEFORE_ANSWER:
+        return role.statuses
+    return (*_BEFORE_ANSWER[draft.business], DECLINES if code in draft.declined_by else AGREES)
 
 
 def plan_traffic(members: Sequence[Member], *, documents: int, seed: int, issued_on: date) -> Traffic:
@@ -387,9 +365,12 @@ def _organization(unit: Unit, code: str) -> Organization:
 
 
 def _business_with(kind: BusinessType, earlier: Draft) -> Business:
+    reason = "Có sai sót trong văn bản đã gửi"
+    if kind is BusinessType.REPLACE:
+        return Business(type=kind, reason=reason, replacements=(Replacement(earlier.document_id),))
     return Business(
         type=kind,
-        reason="Có sai sót trong văn bản đã gửi",
+        reason=reason,
         document_id=earlier.document_id,
         content_changed=True if kind is BusinessType.UPDATE else None,
     )

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["JANUARY_2019", "Member", "Role", "Unit", "cast", "old_form", "units_2019"]
+__all__ = ["JANUARY_2019", "Member", "Merger", "Role", "Unit", "cast", "old_form", "units_2019"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,14 @@ class Member:
 
     unit: Unit
     role: Role
+
+
+@dataclass(frozen=True, slots=True)
+class Merger:
+    """That a unit, which is none of the members, was merged into one of them."""
+
+    merged: Unit
+    heir: Unit
 
 
 def units_2019() -> tuple[Unit, ...]:

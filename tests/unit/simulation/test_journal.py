@@ -9,7 +9,8 @@ from uuid import uuid4
 
 import pytest
 
-from lienthong.agency import Delivered, Delivery, Receipt, Refused, StatusReport, Verified
+from lienthong.agency import Deadline, Delivered, Delivery, Receipt, Refused, StatusReport, Verified
+from lienthong.document.deadlines import Clock, Holder, Level
 from lienthong.document.messages import Addressee, Found, ProblemModel
 from lienthong.document.verdicts import Value, Verdict
 from lienthong.edxml import Document, Organization, ResponseFor, Status
@@ -80,12 +81,30 @@ def report(document_id: str, reporter: str, code: str) -> StatusReport:
     return StatusReport(status, b"", reporter, code, "m", uuid4(), document_id, None, None, None)
 
 
+def late(document_id: str, level: Level = Level.BREACH) -> Deadline:
+    """Make the exchange's notice that a document was sent late."""
+    return Deadline(
+        document=uuid4(),
+        sender="H23",
+        document_id=document_id,
+        agency="H23",
+        clock=Clock.SENDING,
+        level=level,
+        holder=Holder.SENDER,
+        vi="Gửi muộn",
+        en="Sent late",
+        noted_at=NOW,
+    )
+
+
 def balanced() -> dict[str, Journal]:
     """Make the journals of one document that H23 sent to G22 and G22 registered, and of one that was refused."""
     tally = Tally()
     journals = {code: Journal(code, tally) for code in ("H23", "G22")}
-    journals["H23"].note_sent("d1", Sent("digest", ("G22",)))
+    journals["H23"].note_sent("d1", Sent("digest", ("G22",), late=True))
     journals["H23"].note_told(receipt("d1"))
+    journals["H23"].note_told(late("d1"))
+    journals["H23"].note_told(late("d0", Level.AHEAD))
     journals["H23"].note_told(verified("d1"))
     journals["H23"].note_told(delivered("d1"))
     journals["G22"].note_got(delivery("H23", "d1", "digest"))
@@ -117,6 +136,9 @@ def test_everything_once_is_even() -> None:
         (lambda journals: journals["H23"].note_told(receipt("d1")), "twice"),
         (lambda journals: journals["H23"].note_told(delivered("d1")), "twice"),
         (lambda journals: journals["G22"].note_got(delivery("H23", "d9", "digest")), "strange"),
+        (lambda journals: journals["H23"].note_told(late("d1")), "twice"),
+        (lambda journals: journals["H23"].note_told(late("d0")), "strange"),
+        (lambda journals: journals["H23"].late.clear(), "lost"),
         (lambda journals: journals["H23"].note_told(report("d1", "G22", "06")), "strange"),
         (lambda journals: journals["H23"].note_told(verified("d1")), "twice"),
         (lambda journals: journals["H23"].note_told(refused("d0")), "twice"),

@@ -21,8 +21,9 @@ from lienthong.signature.policy import Policy
 from lienthong.signature.verification import Moment, Verification, verify_message
 from lienthong.simulation.credentials import Credentials
 from lienthong.simulation.papers import Papers
+from lienthong.simulation.signing import Signing
 from lienthong.simulation.subjects import competent_person
-from lienthong.simulation.traffic import Draft, Signing, Traffic, plan_letter
+from lienthong.simulation.traffic import Draft, Traffic, plan_letter
 from lienthong.simulation.units import Role, cast
 from lienthong.trust import TrustStore
 

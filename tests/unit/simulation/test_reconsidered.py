@@ -14,15 +14,21 @@ ROLES = {member.unit.code: member.role for member in MEMBERS}
 TRAFFIC = plan_traffic(MEMBERS, documents=300, seed=3, issued_on=date(2019, 1, 15))
 
 
-def test_documents_are_asked_back_withdrawn_and_updated() -> None:
-    """Some are given back by all, some not by all, some followed by a document that withdraws or updates them."""
+def test_documents_are_asked_back_withdrawn_updated_and_replaced() -> None:
+    """Some are asked back, some followed by what acts on them; receivers agree here and decline there."""
     plan = reconsider(TRAFFIC, share=0.15, seed=3)
     assert plan == reconsider(TRAFFIC, share=0.15, seed=3)
     answers = [set(draft.asked_back.values()) for draft in plan.drafts if draft.asked_back]
     assert {"15"} in answers
     assert any("16" in each for each in answers)
     later = [draft.followed_by for draft in plan.drafts if draft.followed_by]
-    assert {draft.business for draft in later} == {BusinessType.WITHDRAW, BusinessType.UPDATE}
+    assert {(draft.business, bool(draft.declined_by)) for draft in later} == {
+        (BusinessType.WITHDRAW, False),
+        (BusinessType.WITHDRAW, True),
+        (BusinessType.UPDATE, False),
+        (BusinessType.UPDATE, True),
+        (BusinessType.REPLACE, False),
+    }
     assert 10 < len(answers) + len(later) <= 45
     names = [draft.document_id for draft in plan]
     assert len(set(names)) == len(names)
@@ -35,17 +41,20 @@ def test_only_who_registers_documents_is_asked() -> None:
             assert {ROLES[unit.code] for unit in draft.addressees} <= {Role.FULLY, Role.PARTLY}
         for code, answer in draft.asked_back.items():
             assert statuses_for(draft, code, Role.FULLY) == ("01", answer)
-        if draft.earlier:
-            answers = [statuses_for(draft, unit.code, Role.FULLY) for unit in draft.addressees]
-            assert {each[-1] for each in answers} == {"15"}
+        if draft.business in (BusinessType.WITHDRAW, BusinessType.UPDATE):
+            answers = {unit.code: statuses_for(draft, unit.code, Role.FULLY) for unit in draft.addressees}
+            assert {code for code, each in answers.items() if each[-1] == "16"} == draft.declined_by
+            assert {each[-1] for each in answers.values()} <= {"15", "16"}
 
 
 def test_what_follows_names_what_it_is_about() -> None:
-    """A withdrawal and an update are valid edXML and say which document they mean."""
+    """What withdraws, updates or replaces is valid edXML and says which document it means."""
     for draft in reconsider(TRAFFIC, share=0.15, seed=3):
         if draft.earlier:
             document = decode(encode(draft.document(b"%PDF-1.7 a letter")))
             assert isinstance(document, Document)
             assert document.business.type is draft.business
-            assert document.business.document_id == draft.earlier.document_id
+            replaced = [one.document_id for one in document.business.replacements]
+            named = replaced if draft.business is BusinessType.REPLACE else [document.business.document_id]
+            assert named == [draft.earlier.document_id]
             assert check(document, Profile.STRICT) == ()

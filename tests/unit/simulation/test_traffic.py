@@ -11,7 +11,8 @@ import pytest
 from lienthong.document.verdicts import Value
 from lienthong.edxml import Document, Profile, check, decode, encode
 from lienthong.simulation.letter import render
-from lienthong.simulation.traffic import ADDRESSEES, Draft, Signing, Traffic, plan_letter, plan_traffic, statuses_for
+from lienthong.simulation.signing import Signing
+from lienthong.simulation.traffic import ADDRESSEES, Draft, Traffic, plan_letter, plan_traffic, statuses_for
 from lienthong.simulation.units import Role, cast
 
 DAY = date(2019, 1, 15)
