@@ -29,7 +29,7 @@ Seed = Annotated[int, typer.Option(help="Cùng số thì cùng văn bản / the 
 @app.command()
 def run(
     documents: Annotated[
-        int, typer.Option(min=2, help="Số văn bản, chưa kể trả lời / documents, replies apart.")
+        int, typer.Option(min=2, help="Số văn bản thường, chưa kể trả lời / ordinary documents, replies apart.")
     ] = 300,
     seconds: Annotated[float, typer.Option(min=0, help="Gửi trong bao lâu / over how long they are sent.")] = 25.0,
     seed: Seed = 2019,

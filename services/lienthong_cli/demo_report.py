@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -10,8 +10,10 @@ from rich.table import Table
 from lienthong.document.zone import VIETNAM
 from lienthong.ledger.figures import Figures
 from lienthong.reporting.files import as_json
+from lienthong.reporting.lateness import deadlines_report
 from lienthong.reporting.model import Period
 from lienthong.reporting.page import as_html
+from lienthong.reporting.paper import as_pdf
 from lienthong.reporting.supervision import connection_report, feedback_report
 from lienthong.reporting.traffic import traffic_report
 
@@ -49,6 +51,23 @@ _VALUES = (
     ("held", "Đang chờ xác minh", "Held, not known yet"),
 )
 
+_HAPPENINGS = (
+    ("refused", "Nơi nhận trả lại (02)", "Sent back by receivers (02)"),
+    ("asked_back", "Đề nghị lấy lại (13)", "Asked back (13)"),
+    ("withdrawals", "Văn bản thu hồi", "Withdrawals"),
+    ("withdrawn", "  nơi nhận đã giao lại", "  given back, by receivers"),
+    ("updates", "Văn bản cập nhật", "Updates"),
+    ("agreed", "Đồng ý thu hồi, cập nhật (15)", "Agreed to give back, to update (15)"),
+    ("declined", "Từ chối thu hồi, cập nhật (16)", "Declined (16)"),
+    ("replacements", "Văn bản thay thế", "Replacements"),
+    ("replaced", "  đã thay ở nơi nhận", "  replaced, by receivers"),
+    ("urgent", "Văn bản khẩn", "Urgent documents"),
+    ("late", "Văn bản gửi muộn", "Documents sent late"),
+    ("succeeded", "Mã cũ, đến đơn vị kế thừa", "To a merged unit's code, delivered to its successor"),
+)
+DEADLINE_DAYS = timedelta(days=30)
+"""What was sent late was due weeks before a run, what came in it is due by a day after it."""
+
 
 def print_supervision(console: Console, supervision: Supervision) -> None:
     """Print the supervision table, whose every figure the ledger has computed."""
@@ -71,6 +90,7 @@ def print_result(console: Console, result: Result) -> None:
     print_supervision(console, result.supervision)
     console.print(_counts(result))
     console.print(_values(result.values))
+    console.print(_happenings(result.happenings))
     console.print(_timings(result.timings))
     balance = result.balance
     console.print(
@@ -105,21 +125,25 @@ async def reported(ledger_url: str, began: datetime) -> list[Report]:
     try:
         supervised = await figures.supervised(period.since, period.until)
         traffic = await figures.traffic(period.since, period.until)
+        around = Period(period.first - DEADLINE_DAYS, period.last + DEADLINE_DAYS)
+        lateness = await figures.lateness(around.since, around.until, made_at)
     finally:
         await figures.close()
     return [
         connection_report(supervised, period, made_at),
         feedback_report(supervised, period, made_at),
         traffic_report(traffic, period, made_at),
+        deadlines_report(lateness, around, made_at),
     ]
 
 
 def write_reports(reports: Iterable[Report], folder: Path) -> None:
-    """Write reports into a folder, as JSON and as pages to look at."""
+    """Write reports into a folder, as JSON, and as pages and PDFs to look at."""
     folder.mkdir(parents=True, exist_ok=True)
     for report in reports:
         (folder / f"{report.key}.json").write_text(as_json(report), encoding="utf-8")
         (folder / f"{report.key}.html").write_text(as_html(report, "both"), encoding="utf-8")
+        (folder / f"{report.key}.pdf").write_bytes(as_pdf(report, "both"))
 
 
 def _counts(result: Result) -> Table:
@@ -139,6 +163,16 @@ def _values(values: Mapping[str, int]) -> Table:
     for name, vi, en in _VALUES:
         if name != "held" or values[name]:
             table.add_row(vi, en, str(values[name]))
+    return table
+
+
+def _happenings(happenings: Mapping[str, int]) -> Table:
+    table = Table(title="Những việc đã diễn ra, theo sổ cái / what happened, by the ledger")
+    table.add_column("Việc")
+    table.add_column("What")
+    table.add_column("Số / number", justify="right")
+    for name, vi, en in _HAPPENINGS:
+        table.add_row(vi, en, str(happenings[name]))
     return table
 
 

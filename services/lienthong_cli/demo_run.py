@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from lienthong.errors import MisconfiguredError
+from lienthong.simulation.exchange import merge
 from lienthong.simulation.letter import ZONE
+from lienthong.simulation.occasions import with_occasions
 from lienthong.simulation.papers import Papers
 from lienthong.simulation.rehearsal import rehearse
 from lienthong.simulation.supervisor import Supervisor
@@ -46,7 +48,7 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
     Args:
         folder: for servers, payloads and the workers' logs; only the logs stay.
         console: where to tell what happens.
-        documents: how many are written, replies apart.
+        documents: how many are written, replies and what seldom happens apart.
         seconds: over how long they are sent.
         seed: the same seed makes the same run.
         servers: how to get RabbitMQ and PostgreSQL.
@@ -65,7 +67,8 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
         )
     # The kit says itself what is wrong; the client library below it says the same for each attempt.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
-    traffic = plan_traffic(cast(seed=seed), documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
+    ordinary = plan_traffic(cast(seed=seed), documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
+    traffic = with_occasions(ordinary, seed=seed)
     with certified(folder, traffic.members) as credentials, Papers(traffic, credentials) as papers:
         # The letters are written and signed beside the start of the servers.
         console.print("Khởi động RabbitMQ và PostgreSQL… / starting RabbitMQ and PostgreSQL…")
@@ -90,6 +93,8 @@ async def _run(servers: Servers, folder: Path, console: Console, papers: Papers,
     with stopped_by_sigterm():
         console.print("Đăng ký 95 đơn vị, tạo hàng đợi… / registering 95 units, declaring queues…")
         async with founded(servers, folder, traffic.members, papers.credentials) as exchange:
+            if traffic.merger is not None:
+                await merge(exchange, traffic.merger, by="demo")
             console.print("Khởi động năm tiến trình… / starting the five workers…")
 
             def tell(step: Step) -> None:

@@ -9,12 +9,18 @@ import re
 import signal
 import sys
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from lienthong.document.zone import VIETNAM
 from lienthong.edxml import Document, decode
+from lienthong.simulation.happenings import planned
+from lienthong.simulation.occasions import with_occasions
+from lienthong.simulation.traffic import plan_traffic
+from lienthong.simulation.units import cast
 from lienthong.testing.servers import BROKER_VARIABLE, LEDGER_VARIABLE, MANAGEMENT_VARIABLE
 from lienthong.topology.plan import agency_permissions
 
@@ -90,25 +96,32 @@ def settings_of(agency: dict[str, str]) -> dict[str, str]:
 
 
 async def test_a_run_prints_the_table_of_january_2019(tmp_path: Path, environment: dict[str, str]) -> None:
-    """One command: 84/95, 11/95, 78, 76, 41, 22, 13, 2, 6; the values; lost 0, twice 0; nothing left running."""
+    """One command: 84/95, 11/95, 78, 76, 41, 22, 13, 2, 6; the values; all that may happen; nothing left running."""
     status, output = await ended(tmp_path, environment, "demo", "run", "--documents=12", "--seconds=2")
     assert status == 0, output
     figures = re.findall(r"│ +(\d+(?:/95)?) │$", output, flags=re.MULTILINE)
     assert figures[:9] == ["84/95", "11/95", "78", "76", "41", "22", "13", "2", "6"]
-    paper, information, refused = map(int, figures[9:])
+    paper, information, refused, *happenings = map(int, figures[9:])
     documents = re.findall(r"documents sent (\d+)/\1;", output)[-1]
     assert (information, refused) == (3, 2)
     assert paper + information + refused == int(documents)
+    traffic = plan_traffic(cast(seed=2019), documents=12, seed=2019, issued_on=datetime.now(VIETNAM).date())
+    expected = planned(with_occasions(traffic, seed=2019))
+    assert sorted(happenings) == sorted(expected.values())
+    assert min(happenings) > 0
     assert "lost 0, delivered twice 0" in output
     assert "given by URL" in output
     assert workers_in(tmp_path) == []
-    reports = {
-        file.stem: json.loads(file.read_text(encoding="utf-8"))["figures"]
-        for file in (tmp_path / ".lienthong/demo/reports").glob("*.json")
+    folder = tmp_path / ".lienthong/demo/reports"
+    reports = {file.stem: json.loads(file.read_text(encoding="utf-8"))["figures"] for file in folder.glob("*.json")}
+    assert reports.keys() == {"connection", "feedback", "traffic", "deadlines"}
+    assert {file.name for file in folder.iterdir()} == {
+        f"{report}.{form}" for report in reports for form in ("json", "html", "pdf")
     }
     assert list(reports["feedback"].values()) == [95, 84, 11, 78, 76, 41, 22, 13, 2, 6]
     assert reports["connection"] == reports["feedback"]
     assert reports["traffic"]["documents"] == paper + information + refused
+    assert reports["deadlines"]["late"] == expected["late"]
     assert {path.name for path in (tmp_path / ".lienthong" / "demo").iterdir()} == {"logs", "reports"}
 
 

@@ -187,7 +187,7 @@ class Reports:
         return await self._fetch("recorded_documents")
 
     async def deliveries(self) -> Sequence[asyncpg.Record]:
-        """Return every recorded delivery: document, addressee, carrier, state."""
+        """Return every recorded delivery: document, addressee (as `written` by the sender, too), carrier, state."""
         return await self._fetch("recorded_deliveries")
 
     async def statuses(self) -> Sequence[asyncpg.Record]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from lienthong.access.broker import grant
+from lienthong.access.standing import Registry
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.bus.connection import Bus
 from lienthong.bus.link import addresses_of
@@ -20,15 +21,16 @@ from lienthong.ledger.rows import AgencyRow
 from lienthong.topology.names import Step
 from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan
 from lienthong.topology.rights import OPERATOR_USER, OWN_USERS, own_rights, worker_user
+from lienthong.trust import TrustStore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from lienthong.simulation.credentials import Credentials
-    from lienthong.simulation.units import Member
+    from lienthong.simulation.units import Member, Merger
 
-__all__ = ["Exchange", "found_exchange"]
+__all__ = ["Exchange", "found_exchange", "merge"]
 
 REQUESTS_AT_ONCE = 8
 
@@ -132,6 +134,28 @@ async def found_exchange(
         await _let_in(admin, vhost, passwords)
     operator_url = ",".join(_for_user(broker_url, OPERATOR_USER, own_passwords[OPERATOR_USER]))
     return Exchange(operator_url, ledger_url, payload_folder, passwords, credentials, own_passwords)
+
+
+async def merge(exchange: Exchange, merger: Merger, *, by: str) -> None:
+    """Put a unit into the directory that has been merged into another, as `lienthong agency merge` does.
+
+    Args:
+        exchange: where.
+        merger: who was merged into which of its agencies.
+        by: who decides.
+
+    Raises:
+        NotPossibleError: the heir is not connected.
+        Unavailable: the ledger does not answer.
+    """
+    merged = merger.merged
+    ledger = await Ledger.connect(exchange.ledger_url)
+    try:
+        await ledger.register([AgencyRow(merged.code, merged.name, merged.kind)])
+        registry = Registry(ledger, lambda: TrustStore.load(exchange.credentials.trust_folder), by=by)
+        await registry.merge([merged.code], merger.heir.code)
+    finally:
+        await ledger.close()
 
 
 def _for_user(urls: str, user: str, password: str) -> list[str]:

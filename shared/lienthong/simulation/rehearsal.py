@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from lienthong.document.verdicts import Value
-from lienthong.ledger.reports import Reports, Supervision, Timing
+from lienthong.ledger.figures import Figures
 from lienthong.simulation.fleet import Fleet
+from lienthong.simulation.happenings import happened, planned
 from lienthong.simulation.journal import Balance, Counts, compare
 from lienthong.simulation.units import Role
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from lienthong.ledger.reports import Reports, Supervision, Timing
     from lienthong.simulation.exchange import Exchange
     from lienthong.simulation.journal import Tally
     from lienthong.simulation.papers import Papers
@@ -37,6 +39,7 @@ class Result:
         supervision: the ledger's table.
         totals: the ledger's counts.
         values: how many documents the ledger says are worth what: ``paper``, ``information``, ``refused``, ``held``.
+        happenings: how often the ledger says each of `happenings.planned` happened.
         timings: the ledger's measurements: to the ``delivery`` queue, to the first ``status`` at the sender.
         counts: the robots' own counts.
         balance: what does not add up between robots.
@@ -48,6 +51,7 @@ class Result:
     supervision: Supervision
     totals: Mapping[str, int]
     values: Mapping[str, int]
+    happenings: Mapping[str, int]
     timings: Mapping[str, Timing]
     counts: Counts
     balance: Balance
@@ -78,7 +82,7 @@ async def rehearse(
     """
     started = datetime.now(UTC)
     traffic = papers.traffic
-    reports = await Reports.connect(exchange.ledger_url)
+    reports = await Figures.connect(exchange.ledger_url)
     try:
         async with Fleet(exchange, papers, traffic.members) as fleet:
             async with asyncio.TaskGroup() as running:
@@ -92,12 +96,14 @@ async def rehearse(
         supervision = await reports.supervision(started, until)
         timings = await reports.timings(started, until)
         values = await reports.values(started, until)
+        happenings = await happened(reports, traffic, started, until)
     finally:
         await reports.close()
     return Result(
         supervision=supervision,
         totals=totals,
         values=values,
+        happenings=happenings,
         timings=timings,
         counts=fleet.tally.counts,
         balance=compare(fleet.journals),
@@ -106,6 +112,7 @@ async def rehearse(
             *_wrong_table(supervision, traffic),
             *_wrong_totals(totals, traffic),
             *_wrong_values(values, traffic),
+            *_wrong_happenings(happenings, traffic),
         ),
         seconds=(ended - started).total_seconds(),
     )
@@ -141,6 +148,7 @@ async def quiet(
 ) -> bool:
     """Wait until everything planned has happened; returns False when nothing happened any more for so long."""
     documents, delivered, statuses = sum(1 for _ in traffic), len(traffic.delivered), traffic.statuses
+    late = sum(draft.late for draft in traffic.delivered)
     wanted = Counts(
         documents=documents,
         receipts=documents,
@@ -150,6 +158,7 @@ async def quiet(
         reported=statuses,
         heard=statuses,
         refusals=documents - delivered,
+        late=late,
     )
     counts = tally.counts
     while True:
@@ -192,3 +201,10 @@ def _wrong_totals(totals: Mapping[str, int], traffic: Traffic) -> list[str]:
 def _wrong_values(values: Mapping[str, int], traffic: Traffic) -> list[str]:
     expected = {**{str(value): traffic.worths[value] for value in Value}, "held": 0}
     return [f"ledger: {name} {values[name]}, not {want}" for name, want in expected.items() if values[name] != want]
+
+
+def _wrong_happenings(happenings: Mapping[str, int], traffic: Traffic) -> list[str]:
+    expected = planned(traffic)
+    return [
+        f"ledger: {name} {happenings[name]}, not {want}" for name, want in expected.items() if happenings[name] != want
+    ]

@@ -88,7 +88,7 @@ from told
 select document, sender, document_id, business, user_name, message_id, sha256 from document order by document
 
 -- name: recorded_deliveries
-select document, addressee, carrier, state from delivery order by document, addressee
+select document, addressee, written, carrier, state from delivery order by document, addressee
 
 -- name: recorded_statuses
 select document, addressee, reporter, code, outcome, message_id
