@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from lienthong.bus.admin import BrokerAdmin
     from lienthong.testing.servers import Servers
 
-SECONDS = 120.0
+SECONDS = 200.0
+"""For a whole run, where others are at work as well."""
 
 
 @pytest.fixture
