@@ -13,8 +13,9 @@ small ones at once, the connection is given up before memory is, and they come a
 When a quorum queue changes its leader, RabbitMQ can count a message as delivered that never left the broker. It notices
 with the next delivery to the same consumer, else only when that consumer's channel ends (rabbitmq-server issue 15473).
 So one that has been quiet for long is consumed anew. And what a consumer had in hand when it was cancelled is given to
-nobody else when the node it is connected to dies, until the queue changes its leader once more. So one with messages in
-hand is cancelled only where it has to be: to prefetch less, to end, or for a taker who acknowledges nothing.
+nobody else when the node it is connected to dies, until the queue changes its leader once more. So more is prefetched
+only when nothing is in hand. One with messages in hand is cancelled only to prefetch less, to end, or for a taker who
+acknowledges nothing.
 """
 
 from __future__ import annotations
@@ -308,6 +309,9 @@ class Consumer:
         try:
             with cancellable():
                 async with asyncio.timeout(RPC_SECONDS):
+                    if lane.wants_more() and tag == lane.last_tag:
+                        # Before the acknowledgement lets the next one come.
+                        await lane.cancel()
                     await lane.channel.basic_ack(tag, multiple=True)
         except BROKER_TROUBLE as error:
             self.lose(f"cannot acknowledge: {describe(error)}")
@@ -362,28 +366,21 @@ class Consumer:
         try:
             for lane in tuple(self._lanes.values()):
                 if lane.wants_more() and (looks or lane.at_rest()):
-                    with cancellable():
-                        async with asyncio.timeout(RPC_SECONDS):
-                            await lane.cancel()
-                    if looks or lane.at_rest():
-                        await lane.prefetch(lane.wanted)
-                    else:
-                        # Its next message came just before the end: it comes again, to the next consumer.
-                        await self._replace(lane, lane.wanted)
+                    await lane.prefetch(lane.wanted)
                 elif lane.at_rest() and lane.quiet_until <= now:
-                    await self._replace(lane, 1)
+                    await self._replace(lane)
         except _ANEW_TROUBLE as error:
             self.lose(describe(error))
             raise self._loss() from error
 
-    async def _replace(self, old: _Lane, prefetch: int) -> None:
+    async def _replace(self, old: _Lane) -> None:
         channel = await self._link.channel(confirms=False, within=RPC_SECONDS)
         if not self.holds(old):
             return
         lane = self._lanes[old.queue] = _Lane(self, old.queue, channel)
         with cancellable():
             await old.channel.close(timeout=RPC_SECONDS)
-        await lane.prefetch(prefetch)
+        await lane.prefetch(1)
         if self._cancelled:
             await lane.cancel()
 

@@ -426,7 +426,9 @@ async def test_large_messages_behind_a_small_one_do_not_all_come_at_once(
     await bus.consume(["ordinary"], prefetch=200)
     (small,) = await bus.take(1, timeout=SOON)
     await bus.ack_through("ordinary", small.tag)
-    await until(lambda: not bus.connected or bus.waiting == 40)
+    with contextlib.suppress(ConnectionLost):
+        await bus.take(1, timeout=SOON)
+    await until(lambda: not bus.connected or bus.waiting == 39)
     assert bus.waiting < 10
     assert {f"large{number}" for number in range(40)} == await distinct_over_losses(bus)
 
