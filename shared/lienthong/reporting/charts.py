@@ -17,13 +17,13 @@ __all__ = ["Box", "Drawing", "Label", "as_svg", "drawing_of"]
 
 COLOUR = "#2b6cb0"
 INK = "#1f2933"
-WIDTH = 560.0
-LABELS = 230.0
+WIDTH = 620.0
+LABELS = 290.0
 ROW = 18.0
 BAR = 12.0
 HEIGHT = 150.0
 TEXT = 9.0
-LONGEST = 46
+LONGEST = 60
 """Characters of a bar's name; what is longer is cut off, and stands whole in the table."""
 MOST_UPRIGHT_LABELS = 16
 

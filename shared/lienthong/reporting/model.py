@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from math import floor
 from typing import TYPE_CHECKING, Literal, NamedTuple
 from uuid import UUID
 
@@ -207,7 +208,8 @@ def cell_text(column: Column, value: Cell, language: Language, between: str = " 
         named = column.names.get(value)
         return named.shown(language, between) if named else printable(value)
     if column.kind is Kind.SHARE:
-        return f"{value:.0%}".replace("%", f"{_NO_BREAK}%")
+        # Never more than it is: one of many that was late is not "100 %" in time.
+        return f"{floor(round(value * 100, 6))}{_NO_BREAK}%"
     if column.kind is Kind.BYTES:
         return _bytes_text(value)
     return number_text(int(value))

@@ -54,8 +54,10 @@ def as_pdf(report: Report, language: Language) -> bytes:
         new_y="NEXT",
     )
     _figures(paper, report, language)
-    for table in sorted(report.tables, key=lambda table: table.bars is None):
-        _table(paper, table, language)
+    drawn = [(table, drawing_of(table, language)) for table in report.tables]
+    # Pictures first, and those that leave room on the first page before the tall ones.
+    for table, drawing in sorted(drawn, key=lambda pair: (pair[0].bars is None, pair[1].height if pair[1] else 0.0)):
+        _table(paper, table, drawing, language)
     return bytes(paper.output())
 
 
@@ -112,8 +114,7 @@ def _figures(paper: FPDF, report: Report, language: Language) -> None:
     paper.set_text_color(0)
 
 
-def _table(paper: FPDF, table: Table, language: Language) -> None:
-    drawing = drawing_of(table, language)
+def _table(paper: FPDF, table: Table, drawing: Drawing | None, language: Language) -> None:
     # A heading stays with what it is the heading of.
     if paper.will_page_break(45 + (drawing.height * POINT if drawing else 0)):
         paper.add_page()
