@@ -144,8 +144,8 @@ class _Lane:
         self._prefetch = self.wanted = count
 
     def wants_more(self) -> bool:
-        """Tell whether much more could be prefetched than is."""
-        return self.wanted >= 2 * self._prefetch
+        """Tell whether much more could be prefetched than is, or nothing is since it was cancelled for that."""
+        return self._consumer_tag is None or self.wanted >= 2 * self._prefetch
 
     def clear(self) -> None:
         """Forget what waits."""

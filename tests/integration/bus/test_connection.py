@@ -335,6 +335,17 @@ async def test_nothing_is_cancelled_with_a_message_in_hand(bus: Bus) -> None:
     assert [message.message_id for message in first + rest] == [f"m{number}" for number in range(100)]
 
 
+async def test_a_consumer_that_ended_to_get_more_begins_again(bus: Bus) -> None:
+    """Also when what came just before its end allows no more after all: nothing but its acknowledgement is awaited."""
+    await bus.publish_many(letters(2))
+    await bus.consume(["ordinary"], prefetch=40)
+    await taken(bus, 1)
+    lane = bus._consumer._lanes["ordinary"]
+    assert not lane.channel.consumers
+    lane.wanted = 1
+    assert [message.message_id for message in await taken(bus, 1)] == ["m1"]
+
+
 async def test_an_idle_publishing_connection_opens_again_by_itself(vhost: str) -> None:
     """Readiness returns after a cut although nothing is published meanwhile."""
     async with FaultyProxy(vhost) as proxy, Bus(proxy.url, name="test") as bus:
