@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import AwareDatetime, BaseModel
 
+from lienthong.document.zone import VIETNAM
 from lienthong.edxml import encode
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.reports import Reports
 from lienthong.simulation.fleet import Fleet
-from lienthong.simulation.letter import ZONE
 from lienthong.simulation.papers import Papers
 from lienthong.simulation.supervisor import Supervisor
 from lienthong.simulation.traffic import Traffic, plan_letter
@@ -191,7 +191,7 @@ async def _serve(
 def _samples(members: Sequence[Member], players: Sequence[Member], seed: int) -> tuple[Draft, ...]:
     """Plan a document of each player for the other one and a few robots."""
     robots = [member.unit.code for member in members if member.role.receives and member not in players]
-    today = datetime.now(ZONE).date()
+    today = datetime.now(VIETNAM).date()
     return tuple(
         plan_letter(
             members,
@@ -247,7 +247,7 @@ def _write(path: Path, text: str) -> None:
 
 
 def _print_state(console: Console, state: State) -> None:
-    console.print(f"[bold]{state.servers}[/bold], từ / since {state.started_at.astimezone(ZONE):%Y-%m-%d %H:%M:%S}")
+    console.print(f"[bold]{state.servers}[/bold], từ / since {state.started_at.astimezone(VIETNAM):%Y-%m-%d %H:%M:%S}")
     console.print(f"RabbitMQ: {state.management_url}\nPostgreSQL: {state.ledger_url}", soft_wrap=True)
     for step, url in state.health.items():
         console.print(f"{step}: {url}/ready", soft_wrap=True)

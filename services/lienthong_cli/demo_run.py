@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lienthong.document.zone import VIETNAM
 from lienthong.errors import MisconfiguredError
 from lienthong.simulation.exchange import merge
-from lienthong.simulation.letter import ZONE
 from lienthong.simulation.occasions import with_occasions
 from lienthong.simulation.papers import Papers
 from lienthong.simulation.rehearsal import rehearse
@@ -67,7 +67,7 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
         )
     # The kit says itself what is wrong; the client library below it says the same for each attempt.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
-    ordinary = plan_traffic(cast(seed=seed), documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
+    ordinary = plan_traffic(cast(seed=seed), documents=documents, seed=seed, issued_on=datetime.now(VIETNAM).date())
     traffic = with_occasions(ordinary, seed=seed)
     with certified(folder, traffic.members) as credentials, Papers(traffic, credentials) as papers:
         # The letters are written and signed beside the start of the servers.
@@ -89,7 +89,7 @@ def run(folder: Path, console: Console, *, documents: int, seconds: float, seed:
 
 async def _run(servers: Servers, folder: Path, console: Console, papers: Papers, seconds: float) -> Result:
     traffic = papers.traffic
-    began = datetime.now(ZONE)
+    began = datetime.now(VIETNAM)
     with stopped_by_sigterm():
         console.print("Đăng ký 95 đơn vị, tạo hàng đợi… / registering 95 units, declaring queues…")
         async with founded(servers, folder, traffic.members, papers.credentials) as exchange:

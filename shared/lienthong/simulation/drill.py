@@ -9,12 +9,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from lienthong.document.zone import VIETNAM
 from lienthong.ledger.reports import Reports
 from lienthong.simulation.drill_balance import LedgerSide, Sheet, balance_sheet
 from lienthong.simulation.drill_faults import InjectedFault, Injector
 from lienthong.simulation.drill_plan import Wire, plan_faults
 from lienthong.simulation.fleet import Fleet
-from lienthong.simulation.letter import ZONE
 from lienthong.simulation.reconsidered import reconsider
 from lienthong.simulation.rehearsal import quiet
 from lienthong.simulation.supervisor import Supervisor
@@ -84,7 +84,7 @@ def plan_load(seed: int, *, seconds: float, faults: int) -> Traffic:
     """
     documents = max(2, round((seconds + SPARE_SECONDS) * DOCUMENTS_PER_SECOND))
     members = cast(DRILL_ROLES, seed=seed)
-    traffic = plan_traffic(members, documents=documents, seed=seed, issued_on=datetime.now(ZONE).date())
+    traffic = plan_traffic(members, documents=documents, seed=seed, issued_on=datetime.now(VIETNAM).date())
     traffic = reconsider(traffic, share=RECONSIDERED_SHARE, seed=seed)
     end = 1.0 if faults else seconds / (seconds + SPARE_SECONDS)
     return replace(traffic, drafts=tuple(draft for draft in traffic.drafts if draft.at <= end))

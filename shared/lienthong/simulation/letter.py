@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from importlib import resources
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
+
+from lienthong.document.zone import VIETNAM
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,6 @@ logging.getLogger("fontTools").setLevel(logging.WARNING)
 
 FONT = "BeVietnamPro"
 FACES = {"": "BeVietnamPro-Regular.ttf", "B": "BeVietnamPro-Bold.ttf"}
-ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 COLUMN = 80
 """Width of the head's left column in millimetres."""
 
@@ -50,7 +50,7 @@ def render(letter: Letter) -> bytes:
     from fpdf import FPDF  # noqa: PLC0415 - see above
 
     page = FPDF(format="A4")
-    page.set_creation_date(datetime.combine(letter.issued_on, time(8), ZONE))
+    page.set_creation_date(datetime.combine(letter.issued_on, time(8), VIETNAM))
     page.set_title(letter.subject)
     page.set_author(letter.issuer)
     page.set_margins(left=25, top=20, right=18)

@@ -9,6 +9,7 @@ from datetime import datetime, time
 from typing import TYPE_CHECKING
 
 from lienthong.document.verdicts import Value
+from lienthong.document.zone import VIETNAM
 from lienthong.edxml import (
     Attachment,
     Business,
@@ -24,7 +25,7 @@ from lienthong.edxml import (
     Signer,
     TraceHeader,
 )
-from lienthong.simulation.letter import ZONE, Letter
+from lienthong.simulation.letter import Letter
 from lienthong.simulation.signing import Signing
 from lienthong.simulation.subjects import (
     KINDS,
@@ -135,7 +136,7 @@ class Draft:
 
     def document(self, pdf: bytes) -> Document:
         """Return the whole document around its letter, rendered and signed."""
-        issued_at = TraceHeader(organ_id=self.sender.code, timestamp=datetime.combine(self.issued_on, time(8), ZONE))
+        issued_at = TraceHeader(organ_id=self.sender.code, timestamp=datetime.combine(self.issued_on, time(8), VIETNAM))
         return Document(
             sender=_organization(self.sender, self.sender.code),
             addressees=tuple(_organization(unit, self.written.get(unit.code, unit.code)) for unit in self.addressees),
