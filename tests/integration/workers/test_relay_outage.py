@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -150,7 +150,8 @@ async def test_a_change_of_trust_has_everything_judged_again(outage: Outage, rep
     outage.now += EXAMINERS_LAG
     while await relay.turn():
         await outage.judge(AT_ONCE)
-    values = await reports.values(NOW - timedelta(days=1), NOW + timedelta(days=1))
+    today = datetime.now(UTC)  # the ledger's own clock says when a document was recorded
+    values = await reports.values(today - timedelta(days=1), today + timedelta(days=1))
     assert (values["paper"], values["held"]) == (MANY, 0)
 
 
