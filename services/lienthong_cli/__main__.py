@@ -14,6 +14,7 @@ __all__ = ["assembled", "main"]
 GROUPS: Final = {
     "agency": ("agency", "access", "directory", "standing", "limits"),
     "calendar": ("calendar",),
+    "config": ("config",),
     "deadletter": ("deadletter",),
     "demo": ("demo",),
     "document": ("document",),

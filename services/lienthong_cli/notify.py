@@ -128,7 +128,8 @@ def key(
 
     It follows from LIENTHONG_NOTIFIER_WEBHOOK_SECRET, agency and URL. Give it to nobody else.
     """
-    secret = NotifierSettings().webhook_secret
+    with explained():
+        secret = NotifierSettings().webhook_secret
     if not secret:
         fail("LIENTHONG_NOTIFIER_WEBHOOK_SECRET: chưa đặt / is not set", UNAVAILABLE)
     agency = _run(lambda subscribing: subscribing.canonical(_agency(reader)), "")

@@ -18,7 +18,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from lienthong.document.webhooks import WebhookCall, WebhookNotice, headers_of, key_of
-from lienthong.errors import MisconfiguredError, Unavailable
+from lienthong.errors import Unavailable
 from lienthong_notifier.words import said
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["WebhookSender", "is_public"]
 
 ANSWER_SECONDS = 10.0
-SHORTEST_SECRET = 32
 NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
@@ -41,10 +40,6 @@ class WebhookSender:
     def __init__(self, settings: NotifierSettings) -> None:
         self._settings = settings
         self._secret = settings.webhook_secret.get_secret_value() if settings.webhook_secret else ""
-        if len(self._secret) < SHORTEST_SECRET:
-            raise MisconfiguredError(
-                f"LIENTHONG_NOTIFIER_WEBHOOK_SECRET: ít nhất {SHORTEST_SECRET} ký tự / {SHORTEST_SECRET} characters"
-            )
         self._tls = ssl.create_default_context(cafile=settings.authorities)
         self._session: aiohttp.ClientSession | None = None
 

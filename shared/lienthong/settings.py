@@ -2,20 +2,29 @@
 
 Each class is one group; the name of a variable is ``LIENTHONG_`` + the group + the field, in capitals. What is secret
 may stand in a file instead, named by the same variable with ``_FILE`` after it, as with Docker's secrets.
+
+A wrong value is explained in one line of its own; see `WrongSettingError` and `lienthong config check`.
 """
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from lienthong.errors import MisconfiguredError
 from lienthong.secret_files import secret_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
     from pydantic.fields import FieldInfo
+    from pydantic_core import ErrorDetails
 
 __all__ = [
     "AccessSettings",
@@ -28,9 +37,45 @@ __all__ = [
     "PayloadSettings",
     "QuotaSettings",
     "ServiceSettings",
+    "SettingFault",
     "SignatureSettings",
     "TrustSettings",
+    "WrongSettingError",
 ]
+
+
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
+SHORTEST_WEBHOOK_SECRET = 32
+
+
+@dataclass(frozen=True, slots=True)
+class SettingFault:
+    """One setting that is wrong.
+
+    Attributes:
+        variable: its name in the environment.
+        value: what stands there; None when it is a secret, or stands nowhere.
+        vi: what is expected, in Vietnamese.
+        en: the same in English.
+    """
+
+    variable: str
+    value: str | None
+    vi: str
+    en: str
+
+    def __str__(self) -> str:
+        """Say it on one line."""
+        shown = "" if self.value is None else f"={self.value!r}"
+        return f"{self.variable}{shown}: {self.vi} / {self.en}"
+
+
+class WrongSettingError(MisconfiguredError):
+    """Settings of one group are wrong; its text has a line for each, and never a secret."""
+
+    def __init__(self, faults: Iterable[SettingFault]) -> None:
+        self.faults = tuple(faults)
+        super().__init__("; ".join(map(str, self.faults)))
 
 
 class _SecretSource(PydanticBaseSettingsSource):
@@ -39,8 +84,12 @@ class _SecretSource(PydanticBaseSettingsSource):
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """Return one field's value, its name, and that it is no JSON."""
         prefix = str(self.config.get("env_prefix", ""))
-        is_secret = SecretStr in (field.annotation, *get_args(field.annotation))
-        secret = secret_of(f"{prefix}{field_name}".upper()) if is_secret else None
+        variable = f"{prefix}{field_name}".upper()
+        try:
+            secret = secret_of(variable) if is_secret(field) else None
+        except MisconfiguredError as error:
+            vi, _, en = str(error).partition(" / ")
+            raise WrongSettingError([SettingFault(variable, None, vi, en)]) from None
         return secret, field_name, False
 
     def __call__(self) -> dict[str, Any]:
@@ -49,8 +98,37 @@ class _SecretSource(PydanticBaseSettingsSource):
         return {name: value for name, value in found.items() if value is not None}
 
 
+def is_secret(field: FieldInfo) -> bool:
+    """Tell whether a setting is a secret, which may stand in a file and is never shown."""
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
 class Group(BaseSettings):
-    """What all groups of settings have in common."""
+    """What all groups of settings have in common.
+
+    Raises:
+        WrongSettingError: a value is not what is expected.
+    """
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            faults = [self._fault(one) for one in error.errors(include_url=False, include_context=True)]
+            raise WrongSettingError(faults) from None
+
+    @classmethod
+    def variable(cls, field: str) -> str:
+        """Return the name of the variable of one of its fields."""
+        return f"{cls.model_config.get('env_prefix')}{field}".upper()
+
+    @classmethod
+    def _fault(cls, error: ErrorDetails) -> SettingFault:
+        context = error.get("ctx", {})
+        field = str(error["loc"][0]) if error["loc"] else str(context["field"])
+        variable = cls.variable(field)
+        shown = None if is_secret(cls.model_fields[field]) else os.environ.get(variable)
+        return SettingFault(variable, shown, *_expected(error["type"], context, error["msg"]))
 
     @classmethod
     def settings_customise_sources(
@@ -63,6 +141,34 @@ class Group(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read arguments, then secrets, then the rest of the environment."""
         return init_settings, _SecretSource(settings_cls), env_settings
+
+
+def _expected(kind: str, context: Mapping[str, Any], message: str) -> tuple[str, str]:
+    """Return what a field expects, in Vietnamese and English, by pydantic's name of what is wrong."""
+    match kind:
+        case "unfit":
+            return str(context["vi"]), str(context["en"])
+        case "bool_parsing" | "bool_type":
+            return "phải là true hoặc false", "has to be true or false"
+        case "int_parsing" | "int_type" | "int_from_float" | "int_parsing_size":
+            return "phải là số nguyên", "has to be a whole number"
+        case "float_parsing" | "float_type":
+            return "phải là số", "has to be a number"
+        case "greater_than_equal":
+            return f"ít nhất là {context['ge']}", f"has to be at least {context['ge']}"
+        case "less_than_equal":
+            return f"nhiều nhất là {context['le']}", f"has to be at most {context['le']}"
+        case "greater_than":
+            return f"phải lớn hơn {context['gt']}", f"has to be more than {context['gt']}"
+        case "literal_error":
+            choice = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+            return f"phải là một trong: {choice}", f"has to be one of: {choice}"
+    return "giá trị sai", message
+
+
+def _unfit(field: str, vi: str, en: str) -> PydanticCustomError:
+    """Return what a rule over several fields raises about one of them."""
+    return PydanticCustomError("unfit", "{en}", {"field": field, "vi": vi, "en": en})
 
 
 class AccessSettings(Group):
@@ -153,6 +259,24 @@ class NotifierSettings(Group):
         None, description="PEM file of authorities believed for mail servers and webhooks; the system's without one"
     )
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.mail_host and not self.mail_from:
+            raise _unfit("mail_from", "cần khi có MAIL_HOST", "is needed with MAIL_HOST")
+        if self.mail_host and self.mail_user and not self.mail_password:
+            raise _unfit("mail_password", "cần khi có MAIL_USER", "is needed with MAIL_USER")
+        if self.mail_host and self.mail_tls == "none" and self.mail_host not in LOCAL_HOSTS:
+            raise _unfit(
+                "mail_tls", "none chỉ cho máy chủ thư trên máy này", "none is for a mail server on this machine only"
+            )
+        if self.webhook_secret and len(self.webhook_secret.get_secret_value()) < SHORTEST_WEBHOOK_SECRET:
+            raise _unfit(
+                "webhook_secret",
+                f"ít nhất {SHORTEST_WEBHOOK_SECRET} ký tự",
+                f"has to have at least {SHORTEST_WEBHOOK_SECRET} characters",
+            )
+        return self
+
 
 class ParkingSettings(Group):
     """When an agency that does not collect is parked."""
@@ -196,7 +320,12 @@ class ServiceSettings(Group):
     health_port: int = Field(0, ge=0, le=65535, description="their port; 0 takes a free one and logs it")
     batch_limit: int = Field(100, ge=1, le=1000, description="most messages in one batch; two batches are prefetched")
     drain_seconds: float = Field(20.0, gt=0, description="how long SIGTERM waits for the batch in hand")
-    log_level: str = Field("info", description="debug, info, warning or error")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="debug, info, warning or error")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _in_small_letters(cls, value: object) -> object:
+        return value.lower() if isinstance(value, str) else value
 
 
 class SignatureSettings(Group):

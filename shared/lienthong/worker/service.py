@@ -84,9 +84,11 @@ def main(step: Step, build: Build, *, role: str | None) -> None:
 
 async def serve(step: Step, build: Build, *, role: str | None) -> int:
     """Run one worker with the settings of the environment; returns the exit code. See `main`."""
-    service = ServiceSettings()
+    name = f"lienthong-{step}"
+    configure_logging(name, "info")
     try:
-        configure_logging(f"lienthong-{step}", service.log_level)
+        service = ServiceSettings()
+        configure_logging(name, service.log_level)
         await _Worker(step, build, role, service).run()
     except MisconfiguredError as error:
         log.critical(Event.WORKER_MISCONFIGURED, reason=str(error))
