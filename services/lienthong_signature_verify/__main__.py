@@ -7,6 +7,7 @@ from lienthong.signature.policy import Policy
 from lienthong.trust.refresher import Refresher
 from lienthong.worker.examiners import Examiners
 from lienthong.worker.service import Connections, main
+from lienthong.worker.trusting import TrustCheck
 from lienthong_signature_verify.handler import VerifySignature
 from lienthong_signature_verify.relay import Relay
 
@@ -18,6 +19,7 @@ async def build(connections: Connections) -> VerifySignature:
     examiners = await enter(
         Examiners(PayloadSettings().folder, trust.folder, processes=signature.processes, clamd=signature.clamd)
     )
+    connections.checks["trust"] = TrustCheck(trust.folder)
     refresher = await enter(Refresher(trust.folder)) if trust.refresh else None
     await enter(Relay(connections.ledger, connections.bus, trust.folder))
     return VerifySignature(examiners, policy, remember=refresher.remember if refresher else None)

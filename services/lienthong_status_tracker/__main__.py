@@ -9,6 +9,7 @@ from lienthong.trust.refresher import Refresher
 from lienthong.worker.examiners import Examiners
 from lienthong.worker.quotas import Quotas
 from lienthong.worker.service import Connections, main
+from lienthong.worker.trusting import TrustCheck
 from lienthong_status_tracker.handler import TrackStatus
 
 
@@ -19,6 +20,7 @@ async def build(connections: Connections) -> TrackStatus:
     policy = Policy.read(signature.policy) if signature.policy else Policy()
     # A status has no attached files: there is nothing for ClamAV to scan.
     examiners = await enter(Examiners(folder, trust.folder, processes=signature.processes))
+    connections.checks["trust"] = TrustCheck(trust.folder)
     refresher = await enter(Refresher(trust.folder)) if trust.refresh else None
     remember = refresher.remember if refresher else None
     quotas = Quotas("status", QuotaSettings())

@@ -90,10 +90,17 @@ class Ledger:
         except TimeoutError:
             self._pool.terminate()
 
-    async def ping(self) -> None:
-        """Ask the server for an answer; raises `Unavailable` when there is none."""
+    async def applied(self) -> frozenset[str]:
+        """Return the migrations that the schema has.
+
+        Raises:
+            Unavailable: the server does not answer, or takes no writes.
+        """
         async with self._connection() as connection:
-            await connection.execute("select 1")
+            (row,) = await connection.fetch(statement("schema_and_standing"))
+        if row["read_only"]:
+            raise Unavailable("sổ cái chỉ cho đọc / the ledger takes no writes")
+        return frozenset(row["migrations"])
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Unit]:

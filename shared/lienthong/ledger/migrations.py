@@ -8,20 +8,23 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from lienthong.errors import MisconfiguredError
 from lienthong.ledger.addresses import Addresses
 from lienthong.ledger.ledger import translated
+from lienthong.ledger.logins import ROLES
+from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     import asyncpg
 
-__all__ = ["Migration", "migrate", "migrations"]
+__all__ = ["Migration", "lacking", "migrate", "migrations"]
 
 _NAME = re.compile(r"(\d{4})_(pre|post)_\w+\.sql")
 _LOCK = 28_2018
@@ -53,6 +56,24 @@ def migrations() -> list[Migration]:
             raise ValueError(f"{file.name} is no name for a migration")
         found.append(Migration(file.name, file.read_text(encoding="utf-8")))
     return sorted(found, key=lambda migration: migration.name)
+
+
+def lacking(applied: Collection[str], *, kind: Literal["pre", "post"] = "pre") -> list[str]:
+    """Return the migrations of a kind that a ledger does not have.
+
+    Without one that runs before the new workers start (``pre``) this program cannot work on it. That it has others, of
+    a newer program, does no harm.
+
+    Args:
+        applied: the names of those it has.
+        kind: of which kind.
+    """
+    return [name for name in _names() if f"_{kind}_" in name and name not in applied]
+
+
+@cache
+def _names() -> tuple[str, ...]:
+    return tuple(migration.name for migration in migrations())
 
 
 async def migrate(url: str, *, only: Collection[str] | None = None) -> list[str]:
@@ -103,6 +124,9 @@ async def _apply(connection: asyncpg.Connection[asyncpg.Record], only: Collectio
             await connection.execute(
                 "insert into schema_migration (name, digest) values ($1, $2)", migration.name, migration.digest
             )
+    # Not by a file: the table is made above. By it a worker finds out whether the schema is too old for it.
+    for row in await connection.fetch(statement("roles_there_are"), list(ROLES)):
+        await connection.execute(f"grant select on schema_migration to {row['rolname']}")
     # Every time, not by a file: the months go on when the schema does not.
     await connection.execute("select make_entry_partitions($1)", MONTHS_AHEAD)
     return [migration.name for migration in fresh]

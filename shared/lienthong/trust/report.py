@@ -55,6 +55,12 @@ class AuthorityState:
             found.append(
                 f"chứng thư số còn {self.days_left:.0f} ngày / its certificate expires in {self.days_left:.0f} days"
             )
+        return (*found, *self.revocation_warnings)
+
+    @property
+    def revocation_warnings(self) -> tuple[str, ...]:
+        """Return what is wrong with what is known about revocation, in Vietnamese and English."""
+        found: list[str] = []
         if self.newest is None:
             found.append("chưa có CRL xác thực / no authentic CRL at hand")
         elif not self.fresh:

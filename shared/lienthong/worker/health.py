@@ -38,7 +38,8 @@ class HealthServer:
         host: address to listen on.
         port: its port; 0 takes a free one.
         pulse: when the loop last got on.
-        checks: what the worker depends on, by name; a check raises a `LienThongError` when it does not answer.
+        checks: what the worker depends on, by name; a check raises a `LienThongError` when it does not answer. More may
+            be put in later.
         stuck_seconds: how long the loop may stand still.
     """
 
@@ -86,8 +87,9 @@ class HealthServer:
         return _answer(ok=age <= self._stuck_seconds, seconds_since_turn=round(age, 3))
 
     async def _ready(self, _request: web.Request) -> web.Response:
-        reasons = await asyncio.gather(*map(_trouble, self._checks.values()))
-        missing = {name: reason for name, reason in zip(self._checks, reasons, strict=True) if reason is not None}
+        checks = dict(self._checks)
+        reasons = await asyncio.gather(*map(_trouble, checks.values()))
+        missing = {name: reason for name, reason in zip(checks, reasons, strict=True) if reason is not None}
         return _answer(ok=not missing, missing=missing)
 
     async def _metrics(self, _request: web.Request) -> web.Response:

@@ -25,6 +25,7 @@ from lienthong.bus.backoff import Backoff
 from lienthong.bus.connection import Bus
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.ledger import Ledger
+from lienthong.ledger.migrations import lacking
 from lienthong.settings import BrokerSettings, LedgerSettings, ServiceSettings
 from lienthong.telemetry.events import Event
 from lienthong.telemetry.logs import configure_logging
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from lienthong.worker.handler import Handler
 
     Build = Callable[["Connections"], Awaitable[Handler[Any]]]
+    Check = Callable[[], Awaitable[None]]
 
 __all__ = ["Connections", "main", "own_user", "serve"]
 
@@ -61,11 +63,13 @@ class Connections:
         bus: the broker, connected; what a step needs there, `lienthong topology apply` has declared.
         ledger: the database, in the step's role.
         closing: what the handler opens is built from may be entered here, and is closed when the worker ends.
+        checks: what ``/ready`` asks, by name; what else the handler depends on may be put here.
     """
 
     bus: Bus
     ledger: Ledger
     closing: AsyncExitStack
+    checks: dict[str, Check]
 
 
 def main(step: Step, build: Build, *, role: str | None) -> None:
@@ -112,6 +116,12 @@ class _Worker:
         self._stopping = asyncio.Event()
         self._bus: Bus | None = None
         self._ledger: Ledger | None = None
+        self._begun = False
+        self._checks: dict[str, Check] = {
+            "broker": self._check_broker,
+            "ledger": self._check_ledger,
+            "worker": self._check_begun,
+        }
 
     async def run(self) -> None:
         """Connect, take batches until a signal comes, drain."""
@@ -121,7 +131,7 @@ class _Worker:
                 self._service.health_host,
                 self._service.health_port,
                 pulse=self._pulse,
-                checks={"broker": self._check_broker, "ledger": self._check_ledger},
+                checks=self._checks,
             )
             await closing.enter_async_context(health)
             runner = await self._runner(closing)
@@ -138,11 +148,12 @@ class _Worker:
             return None
 
         async def build(attempt: AsyncExitStack) -> Handler[Any]:
-            return await self._build(Connections(bus, ledger, attempt))
+            return await self._build(Connections(bus, ledger, attempt, self._checks))
 
         handler = await self._patiently(closing, build)
         if handler is None:
             return None
+        self._begun = True
         user, limit = own_user(bus), self._service.batch_limit
         return Runner(handler, bus=bus, ledger=ledger, user=user, batch_limit=limit, pulse=self._pulse)
 
@@ -217,7 +228,16 @@ class _Worker:
     async def _check_ledger(self) -> None:
         if self._ledger is None:
             raise Unavailable("not connected")
-        await self._ledger.ping()
+        if lack := lacking(await self._ledger.applied()):
+            raise MisconfiguredError(
+                "lược đồ sổ cái cũ hơn chương trình, hãy chạy / the ledger's schema is too old for this program, run: "
+                f"lienthong ledger migrate ({', '.join(lack)})"
+            )
+
+    async def _check_begun(self) -> None:
+        # What is missing of the servers they say themselves.
+        if self._bus is not None and self._ledger is not None and not self._begun:
+            raise Unavailable("chưa bắt đầu / not begun yet")
 
 
 def own_user(bus: Bus) -> str:

@@ -1,7 +1,7 @@
 """What each role of the ledger must not do: every attempt, logged in as itself, is refused by PostgreSQL.
 
-The tables say again, by a second hand, what the migrations grant: what is not here must be refused. That what is here
-suffices the tests of the workers show, each of which works in its role.
+`lienthong.ledger.rights` says again, by a second hand, what the migrations grant: what is not there must be refused.
+That what is there suffices the tests of the workers show, each of which works in its role.
 """
 
 from __future__ import annotations
@@ -18,66 +18,11 @@ from lienthong.errors import MisconfiguredError
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.logins import ROLES, end_logins, let_log_in, others_logged_in
 from lienthong.ledger.reports import Reports
+from lienthong.ledger.rights import DELETES, INSERTS, READS, UPDATES
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-EVERY_WORKER = {"agency", "agency_code", "directory_version", "handled_alone"}
-READS: dict[str, set[str]] = {
-    "lienthong_ingest": EVERY_WORKER | {"submission", "document", "refusal", "quota_use"},
-    "lienthong_signature_verify": EVERY_WORKER
-    | {"document", "verification", "routing", "delivery", "refusal", "parked_delivery"},
-    "lienthong_router": EVERY_WORKER
-    | {"document", "verification", "routing", "delivery", "action", "refusal", "parked_agency", "parked_delivery"},
-    "lienthong_status_tracker": EVERY_WORKER
-    | {"submission", "document", "routing", "delivery", "action", "status", "refusal", "quota_use"},
-    "lienthong_notifier": EVERY_WORKER
-    | {"notice", "document", "routing", "delivery", "status", "parked_delivery"}
-    | {"calendar_day", "sending", "deadline", "queued_delivery", "delivery_answer"}
-    | {"letter", "announcement", "alarm"},
-}
-"""Of the roles that are not here, operator and reader, all."""
-INSERTS: dict[str, set[str]] = {
-    "lienthong_ingest": {"entry", "handled_alone", "submission", "document", "attachment", "refusal", "quota_use"},
-    "lienthong_signature_verify": {"entry", "handled_alone", "verification", "refusal"},
-    "lienthong_router": {"entry", "handled_alone", "routing", "delivery", "action", "refusal"}
-    | {"parked_agency", "parked_delivery"},
-    "lienthong_status_tracker": {"entry", "handled_alone", "submission", "status", "refusal", "quota_use"},
-    "lienthong_notifier": {"entry", "handled_alone", "notice", "sending", "deadline", "letter", "alarm"},
-    "lienthong_operator": {"entry", "dead_letter", "refusal", "routing"},
-    "lienthong_reader": set(),
-}
-ALONE = {"handled_alone": {"times", "last_at"}}
-MARK = {"forwarded_at"}
-LETTERS = {
-    "letter": {"state", "attempts", "next_at", "done_at", "trouble"},
-    "announcement": {"letter"},
-    "alarm": {"cleared_at"},
-}
-QUOTAS = {"quota_use": {"messages_until", "bytes_until", "over_since"}}
-PARKED = {"parked_agency": {"parked_at"}, "parked_delivery": {"sent_at", "dropped", "told_at"}}
-CLOCKS = {
-    "delivery": {"next_due_at", "receipt_due_at", "transfer_due_at", "finish_due_at"},
-    "deadline": {"told_at", "dropped"},
-}
-SETTLED = {"action": {"outcome", "status", "settled_at"}}
-STATE = {"delivery": {"state", "take_back", "request", "version", "changed_at"}}
-UPDATES: dict[str, dict[str, set[str]]] = {
-    "lienthong_ingest": ALONE | QUOTAS | {"document": MARK, "refusal": MARK},
-    "lienthong_signature_verify": ALONE | {"verification": MARK | {"judge_again_at", "asked_at"}, "refusal": MARK},
-    "lienthong_router": ALONE | SETTLED | STATE | PARKED | {"routing": MARK, "refusal": MARK},
-    "lienthong_status_tracker": ALONE | SETTLED | STATE | QUOTAS | {"status": MARK, "refusal": MARK},
-    "lienthong_notifier": ALONE | CLOCKS | LETTERS | {"notice": MARK},
-    "lienthong_operator": {
-        "refusal": MARK,
-        "dead_letter": {"state", "times", "reason", "attempts", "changed_at", "changed_by", "refusal"},
-    },
-    "lienthong_reader": {},
-}
-DELETES = {
-    "lienthong_router": {("delete from", "parked_agency")},
-    "lienthong_notifier": {("delete from", "letter"), ("delete from", "announcement")},
-}
 FOR_THE_OWNER = (
     "create table mine (x int)",
     "drop table entry",

@@ -12,6 +12,13 @@ update agency set stage = $2, login = $3, suspended_from = $4 where code = $1
 -- name: roles_that_log_in
 select rolname from pg_roles where rolname = any ($1::text[]) and rolcanlogin
 
+-- name: roles_there_are
+select quote_ident(rolname) as rolname from pg_roles where rolname = any ($1::text[])
+
+-- name: schema_and_standing
+select array(select name from schema_migration) as migrations,
+       current_setting('transaction_read_only') = 'on' as read_only
+
 -- name: at_work_in
 select distinct datname from pg_stat_activity
 where usename = any ($1::text[]) and datname <> $2
