@@ -9,6 +9,7 @@ import base64
 import http
 from collections import deque
 from dataclasses import asdict
+from email.utils import parsedate_to_datetime
 from hashlib import sha256, sha512
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
@@ -23,6 +24,7 @@ from lienthong.topology.plan import Permissions, TopicPermissions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from datetime import datetime
     from types import TracebackType
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "BrokerOverview",
     "FoundBinding",
     "FoundExchange",
+    "FoundNode",
     "FoundQueue",
     "FoundUser",
     "UserLimit",
@@ -84,6 +87,31 @@ class FoundBinding(BaseModel):
     routing_key: str
     arguments: dict[str, Any] = {}
     properties_key: str
+
+
+class FoundNode(BaseModel):
+    """A node of the cluster.
+
+    Attributes:
+        running: as far as the node that answers can see; one that does not says nothing else.
+        mem_alarm: it is out of memory, and takes nothing until it is not.
+        disk_free_alarm: it is out of disk, and takes nothing until it is not.
+        disk_free: bytes that are free where it writes.
+        disk_free_limit: below so many it raises that alarm.
+    """
+
+    name: str
+    running: bool
+    mem_alarm: bool = False
+    disk_free_alarm: bool = False
+    disk_free: int | None = None
+    disk_free_limit: int | None = None
+
+    @field_validator("disk_free", "disk_free_limit", mode="before")
+    @classmethod
+    def _known(cls, value: object) -> object:
+        # Where it is not monitored RabbitMQ says so in words.
+        return value if isinstance(value, int) else None
 
 
 class FoundUser(BaseModel):
@@ -140,11 +168,6 @@ class _Limits(BaseModel):
     value: dict[str, int]
 
 
-class _Node(BaseModel):
-    name: str
-    running: bool
-
-
 class _Connection(BaseModel):
     name: str
 
@@ -169,7 +192,7 @@ _USERS = TypeAdapter(list[FoundUser])
 _GRANTED = TypeAdapter(list[_Granted])
 _TOPIC_GRANTED = TypeAdapter(list[_TopicGranted])
 _LIMITS = TypeAdapter(list[_Limits])
-_NODES = TypeAdapter(list[_Node])
+_NODES = TypeAdapter(list[FoundNode])
 _CONNECTIONS = TypeAdapter(list[_Connection])
 
 
@@ -204,6 +227,8 @@ class BrokerAdmin:
             for place in places
         )
         self._session: aiohttp.ClientSession | None = None
+        self.answered_at: datetime | None = None
+        """When the API last answered, by the broker's clock, to the second; None when it did not say."""
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
@@ -226,8 +251,12 @@ class BrokerAdmin:
 
     async def nodes(self) -> dict[str, bool]:
         """Return the nodes of the cluster by name, and whether each runs as far as the one that answers can see."""
+        return {node.name: node.running for node in await self.node_states()}
+
+    async def node_states(self) -> list[FoundNode]:
+        """Return how the nodes of the cluster are."""
         _, body = await self._request("GET", "nodes")
-        return {node.name: node.running for node in _parsed(_NODES, body)}
+        return _parsed(_NODES, body)
 
     async def create_vhost(self, name: str) -> bool:
         """Create a virtual host in which this administrator may do everything; return False when it was there."""
@@ -385,6 +414,7 @@ class BrokerAdmin:
             try:
                 async with self._session.request(method, url, json=json) as response:
                     status, body = response.status, await response.read()
+                    self.answered_at = _moment(response.headers.get("Date"))
                 break
             except (aiohttp.ClientError, TimeoutError, OSError) as error:
                 silent.append(f"{self._bases[0]}: {describe(error)}")
@@ -408,6 +438,13 @@ class BrokerAdmin:
             http.HTTPStatus.NOT_FOUND: "no such thing on this broker; is the plugin rabbitmq_management enabled?",
         }.get(http.HTTPStatus(status), "the broker does not take this request")
         return MisconfiguredError(f"{request}: {remedy} ({status}: {body[:300]})")
+
+
+def _moment(text: str | None) -> datetime | None:
+    try:
+        return parsedate_to_datetime(text or "")
+    except ValueError:
+        return None
 
 
 def _parsed(adapter: TypeAdapter[_ModelT], body: bytes) -> _ModelT:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
     from types import TracebackType
 
-    from lienthong.bus.looking import Standing
+    from lienthong.bus.looking import Count, Standing
     from lienthong.bus.messages import Incoming, Outgoing
     from lienthong.topology.plan import Plan
 
@@ -131,7 +131,12 @@ class Bus:
 
     async def lengths(self, queues: Collection[str]) -> dict[str, int | None]:
         """Return how many messages stand ready in each queue; None where there is no such queue."""
-        return await looking.lengths(self._publishing, queues, within=self._connect_seconds)
+        found = await self.counts(queues)
+        return {queue: None if count is None else count.ready for queue, count in found.items()}
+
+    async def counts(self, queues: Collection[str]) -> dict[str, Count | None]:
+        """Return the same, with how many consumers each queue has."""
+        return await looking.counts(self._publishing, queues, within=self._connect_seconds)
 
     async def look(self, queue: str) -> list[Standing] | None:
         """Return what stands ready in a queue, taking nothing; None when there is no such queue. See `looking.look`."""

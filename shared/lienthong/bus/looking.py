@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lienthong.bus.link import Link
 
-__all__ = ["Standing", "exists", "lengths", "look"]
+__all__ = ["Count", "Standing", "counts", "exists", "look"]
 
 RPC_SECONDS = 30.0
 
@@ -28,6 +28,14 @@ class Standing:
     message_id: str | None
     user_id: str | None
     headers: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How many messages stand ready in a queue, and how many consumers it has."""
+
+    ready: int
+    consumers: int
 
 
 async def exists(link: Link, queue: str, *, within: float) -> bool:
@@ -43,20 +51,20 @@ async def exists(link: Link, queue: str, *, within: float) -> bool:
     return True
 
 
-async def lengths(link: Link, queues: Collection[str], *, within: float) -> dict[str, int | None]:
-    """Return how many messages stand ready in each queue, None where there is no such queue.
+async def counts(link: Link, queues: Collection[str], *, within: float) -> dict[str, Count | None]:
+    """Return how many messages stand ready in each queue and who consumes it, None where there is no such queue.
 
     What a consumer has in hand is not counted. For a quorum queue without a leader RabbitMQ says 0.
 
     Raises:
         Unavailable: the broker does not say.
     """
-    found: dict[str, int | None] = {}
+    found: dict[str, Count | None] = {}
     channel = await link.channel(confirms=False, within=within)
     for queue in queues:
         try:
             declared = await channel.queue_declare(queue, passive=True, timeout=RPC_SECONDS)
-            found[queue] = declared.message_count or 0
+            found[queue] = Count(declared.message_count or 0, declared.consumer_count or 0)
         except aiormq.ChannelNotFoundEntity:
             found[queue] = None
             channel = await link.channel(confirms=False, within=within)
