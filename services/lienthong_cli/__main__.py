@@ -27,7 +27,7 @@ GROUPS: Final = {
     "trust": ("trust",),
 }
 """Each group's module, which has its `app`, and those that add commands of their own to it with `add_commands`."""
-ALONE: Final = {"recovery": ("backup", "restore", "reconcile"), "drill": ("drill",)}
+ALONE: Final = {"recovery": ("backup", "restore", "reconcile"), "doctor": ("doctor",), "drill": ("drill",)}
 """The modules whose commands stand for themselves, with these."""
 
 

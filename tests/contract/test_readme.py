@@ -10,6 +10,7 @@ import pytest
 
 from lienthong.agency import AgencyClient
 from lienthong.configuration import setting_rows
+from lienthong.doctor.examination import CHECKS
 from lienthong.document import life_cycle_published
 from lienthong.document.deadline_words import CLOCK_WORDS
 from lienthong.document.deadlines import Clock
@@ -69,6 +70,12 @@ def test_the_command_table_is_the_command_line() -> None:
     """Every command of `lienthong` stands in the README, and every one that stands there exists."""
     named = {cells[0].strip("`") for cells in rows("| Command | What it does |")}
     assert {name for name in named if name.startswith("lienthong")} == commands()
+
+
+def test_the_checks_are_the_doctors() -> None:
+    """The table of checks names all of them, in order; connecting comes first."""
+    named = [cells[0].strip("`") for cells in rows("| Check | What is looked at |")]
+    assert named == ["connection", *(check.name for check in CHECKS)]
 
 
 def test_the_make_targets_exist() -> None:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lienthong.access.broker import Place
 
-__all__ = ["broker_logins", "ledger_logins"]
+__all__ = ["broker_logins", "ledger_addresses", "ledger_logins"]
 
 
 def broker_logins(place: Place, folder: Path | None) -> dict[str, str | None]:
@@ -57,17 +57,29 @@ def ledger_logins(folder: Path) -> dict[str, str | None]:
         MisconfiguredError: there is no address at all, or one is another role's.
     """
     known: dict[str, str | None] = {}
+    for role, address in ledger_addresses(folder).items():
+        password = urlsplit(address).password
+        known[role] = None if password is None else unquote(password)
+    if not known:
+        raise MisconfiguredError(f"{folder}: không có tệp / there is no file <name>-ledger-url")
+    return known
+
+
+def ledger_addresses(folder: Path) -> dict[str, str]:
+    """Return with which address each role of the ledger logs in, for each that has one there.
+
+    Raises:
+        MisconfiguredError: one is another role's.
+    """
+    known: dict[str, str] = {}
     for role in ROLES:
         text = _read(folder, role.replace("_", "-"), "ledger")
         if text is not None:
-            url = urlsplit(text)
-            if url.username != role:
+            if urlsplit(text).username != role:
                 raise MisconfiguredError(
                     f"{folder}: địa chỉ sổ cái phải mang tên {role} / the ledger address of {role} has to name it"
                 )
-            known[role] = None if url.password is None else unquote(url.password)
-    if not known:
-        raise MisconfiguredError(f"{folder}: không có tệp / there is no file <name>-ledger-url")
+            known[role] = text
     return known
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from lienthong.access.broker import place_of
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.configuration import EVERY_GROUP, WORKERS, strange_settings, wrong_settings
-from lienthong.doctor.findings import Words
+from lienthong.doctor.findings import Finding, Words
 from lienthong.errors import LienThongError, MisconfiguredError
 from lienthong.ledger.addresses import Addresses
 from lienthong.settings import (
@@ -28,9 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from lienthong.doctor.patient import Patient
     from lienthong.settings import Group
 
-__all__ = ["faults"]
+__all__ = ["check_configuration", "faults"]
 
 
 def faults(worker: str | None = None) -> list[SettingFault]:
@@ -46,6 +47,20 @@ def faults(worker: str | None = None) -> list[SettingFault]:
         if not any(group.variable(field) in wrong for field in group.model_fields):
             found += _unusable(group, trust_needed=worker != "notifier")
     return found + strange_settings()
+
+
+async def check_configuration(_patient: Patient) -> list[Finding]:
+    """Return the settings that are wrong."""
+    remedy = Words(
+        "sửa biến môi trường; mọi thiết lập có trong deploy/env.example",
+        "mend the variable; deploy/env.example has every setting",
+    )
+    found = []
+    for fault in faults():
+        shown = "" if fault.value is None else f"={fault.value!r}"
+        what = Words(fault.vi, fault.en)
+        found.append(Finding("configuration", "error", f"{fault.variable}{shown}", what, remedy))
+    return found
 
 
 def _unusable(group: type[Group], *, trust_needed: bool) -> Iterator[SettingFault]:

@@ -22,6 +22,7 @@ STATEMENT_FILES = (
     "quotas",
     "deadlines",
     "letters",
+    "condition",
 )
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
