@@ -296,7 +296,7 @@ FAULTS = {
     "stale CRL": Fault(stale_list, ("trust", "error", "CN=", "CRL is stale since", "lienthong trust refresh")),
     "clock off by ten minutes": Fault(
         instrument(clock=ahead(dt.timedelta(minutes=10))),
-        ("clocks", "error", "PostgreSQL", "differs from this machine's by -600 s", "NTP"),
+        ("clocks", "error", "PostgreSQL", "differs from this machine's by -", "NTP"),
     ),
     "clock of the broker off by ten minutes": Fault(
         instrument(clock=ahead(dt.timedelta(minutes=-10))),
