@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from lienthong.access.addresses import broker_logins
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["check_dead_letters", "check_topology", "check_work"]
 
+MANY = 5
+"""More differences of one kind with one remedy are told in one line."""
 LONG_QUEUE = 10_000
 """So much work is minutes for the workers: more come in than they do."""
 
@@ -34,16 +37,11 @@ async def check_topology(patient: Patient) -> list[Finding]:
         return [Finding("topology", "error", patient.place.vhost, what, mend)]
     logins = broker_logins(patient.place, workers)
     wanted = Wanted(await patient.ledger.participants(), logins, patient.admin.user, AccessSettings())
-    return [
-        Finding(
-            "topology",
-            "warning" if one.kind == "extra" else "error",
-            f"{one.thing} {one.name}",
-            _difference(one),
-            _by_hand(one.remedy) if one.remedy else mend,
-        )
-        for one in differences(wanted, await find(patient.admin, patient.place.vhost))
-    ]
+    found: dict[tuple[str, str, str], list[Difference]] = {}
+    for one in differences(wanted, await find(patient.admin, patient.place.vhost)):
+        # What mends itself alike for many agencies is one line; a remedy of its own has each its own.
+        found.setdefault((one.kind, one.thing, one.remedy), []).append(one)
+    return [finding for alike in found.values() for finding in _told(alike, mend)]
 
 
 async def check_work(patient: Patient) -> list[Finding]:
@@ -100,6 +98,24 @@ async def check_dead_letters(patient: Patient) -> list[Finding]:
         )
         found.append(Finding("dead-letters", "warning", "dead_letter", what, decide))
     return found
+
+
+def _told(alike: list[Difference], mend: Words) -> list[Finding]:
+    """Return a finding for each difference of one kind, or one for all when there are many."""
+    if len(alike) > MANY:
+        first = alike[0]
+        names = ", ".join(one.name for one in alike[:MANY])
+        alike = [replace(first, name=f"{names} … ({len(alike)})", detail=first.detail)]
+    return [
+        Finding(
+            "topology",
+            "warning" if one.kind == "extra" else "error",
+            f"{one.thing} {one.name}",
+            _difference(one),
+            _by_hand(one.remedy) if one.remedy else mend,
+        )
+        for one in alike
+    ]
 
 
 def _difference(one: Difference) -> Words:

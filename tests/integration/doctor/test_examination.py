@@ -138,6 +138,20 @@ async def right_gone(here: Installation) -> AsyncIterator[Planted]:
 
 
 @asynccontextmanager
+async def new_broker(here: Installation) -> AsyncIterator[Planted]:
+    """Have an address of a virtual host that has nothing in it yet."""
+    name = f"empty-{uuid4().hex}"
+    await here.admin.create_vhost(name)
+    await here.admin.set_permissions(name, OPERATOR_USER, own_rights()[OPERATOR_USER].permissions)
+    try:
+        url = URL(here.environment["LIENTHONG_BROKER_URL"]).with_path(f"/{name}")
+        # The workers' addresses are of another one.
+        yield Planted({"LIENTHONG_BROKER_URL": str(url)}, {"workers": None})
+    finally:
+        await here.admin.delete_vhost(name)
+
+
+@asynccontextmanager
 async def dead_letters(here: Installation) -> AsyncIterator[Planted]:
     """Put a dead letter into its queue."""
     assert await here.workers.publish_many([Outgoing(DEAD, Step.ROUTER, str(uuid4()), b"?")]) == [None]
@@ -246,6 +260,11 @@ FAULTS = {
     ),
     "missing queue": Fault(
         queue_gone, ("topology", "error", f"queue {dead_queue(Step.ROUTER)}", "missing", "lienthong topology apply")
+    ),
+    "everything missing on a new broker": Fault(
+        new_broker,
+        # Not a line for each of thirty queues.
+        ("topology", "error", "… (", "missing queue", "lienthong topology apply"),
     ),
     "missing right on the broker": Fault(
         right_gone, ("topology", "error", f"permissions {ROUTER}", "wrong permissions", "lienthong topology apply")
