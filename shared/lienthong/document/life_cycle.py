@@ -225,12 +225,16 @@ _TARGETS: dict[Event, State] = {
     Event.REPLACE: State.REPLACED,
 }
 _CODE_OF = {state: event.value for event, state in _TARGETS.items() if state in _WAY[1:]}
+# What a receiver reports shows that it has the document: the router may have put what was parked into its queue, and
+# died before it could record that.
+_OF_DELIVERED = (Event.ARRIVE, Event.ACCEPT, Event.REFUSE, Event.REPLACE)
+_REQUEST_OF_DELIVERED = (Event.ARRIVE, Event.AGREE, Event.DECLINE, Event.REFUSE, Event.LAPSE)
 _STEPS: dict[State, tuple[Event, ...]] = {
     State.RECEIVED: (Event.HOLD, Event.VERIFY, Event.STOP),
     State.HELD: (Event.VERIFY, Event.STOP),
     State.VERIFIED: (Event.DELIVER, Event.PARK, Event.STOP),
-    State.PARKED: (Event.DELIVER, Event.REPLACE),
-    State.DELIVERED: (Event.ARRIVE, Event.ACCEPT, Event.REFUSE, Event.REPLACE),
+    State.PARKED: (Event.DELIVER, *_OF_DELIVERED),
+    State.DELIVERED: _OF_DELIVERED,
     State.ARRIVED: (Event.ACCEPT, Event.REFUSE, Event.REPLACE),
     State.ACCEPTED: (Event.ASSIGN, Event.PROCESS, Event.FINISH, Event.REPLACE),
     State.ASSIGNED: (Event.PROCESS, Event.FINISH, Event.REPLACE),
@@ -261,8 +265,8 @@ _ASKED: dict[tuple[Pending, Event], tuple[State | None, Pending]] = {
 }
 """What the sender may ask for in the open states, and what the answers do; without a state it stays where it is."""
 _REQUEST_STEPS: dict[State, tuple[Event, ...]] = {
-    State.PARKED: (Event.DELIVER, Event.LAPSE),
-    State.DELIVERED: (Event.ARRIVE, Event.AGREE, Event.DECLINE, Event.REFUSE, Event.LAPSE),
+    State.PARKED: (Event.DELIVER, *_REQUEST_OF_DELIVERED),
+    State.DELIVERED: _REQUEST_OF_DELIVERED,
     State.ARRIVED: (Event.AGREE, Event.DECLINE, Event.REFUSE, Event.LAPSE),
     State.AGREED: (),
     State.DECLINED: (),
@@ -271,9 +275,14 @@ _REQUEST_STEPS: dict[State, tuple[Event, ...]] = {
 
 
 def _skipped(state: State, to: State) -> tuple[str, ...]:
-    if state not in _WAY or to not in _WAY:
+    if state not in _OPEN or to not in _WAY:
         return ()
-    return tuple(_CODE_OF[between] for between in _WAY[_WAY.index(state) + 1 : _WAY.index(to)])
+    return tuple(_CODE_OF[between] for between in _WAY[_place(state) + 1 : _WAY.index(to)])
+
+
+def _place(state: State) -> int:
+    """Return how far along the natural order an open state is; what is parked is as far as what was delivered."""
+    return _WAY.index(State.DELIVERED if state is State.PARKED else state)
 
 
 def _document_rows() -> list[Transition]:
@@ -350,11 +359,11 @@ def is_ahead(state: State, code: str, *, strict: bool = False) -> bool:
     Without `strict` the next ones are all that real traffic goes to from there.
     """
     target = _TARGETS.get(Event(code))
-    if state not in _WAY or target not in _WAY:
+    if state not in _OPEN or target not in _WAY:
         return False
     if strict:
         return bool(_skipped(state, target))
-    return code not in _STEPS[state] and _WAY.index(target) > _WAY.index(state)
+    return code not in _STEPS[state] and _WAY.index(target) > _place(state)
 
 
 def step(

@@ -10,7 +10,7 @@ where true
   and d.document in (select a.document from attachment a where searched(a.name) @@ $3::text::tsquery) -- attachment
   and d.sender = any ($4::text[]) -- sender
   and d.document in (select v.document from delivery v where v.addressee = any ($5::text[])) -- receiver
-  and exists (select from delivery v where v.document = d.document and v.state = $6) -- delivery_state
+  and exists (select from queued_delivery v where v.document = d.document and v.state = $6) -- delivery_state
   and exists (select from document_state s where s.document = d.document and s.state = $7) -- document_state
   and d.document_id = $8 -- document_id
   and d.priority = $9 -- priority
@@ -36,7 +36,7 @@ select d.document, d.document_id, d.sender, a.name as sender_name, d.code, d.pro
        array(select t.name from attachment t where t.document = d.document order by t.ordinal) as attachments,
        coalesce((select jsonb_agg(jsonb_build_object('agency', v.addressee, 'name', r.name, 'state', v.state,
                                                      'changed_at', v.changed_at) order by v.addressee)
-                 from delivery v join agency r on r.code = v.addressee
+                 from queued_delivery v join agency r on r.code = v.addressee
                  where v.document = d.document), '[]') as receivers
 from unnest($1::uuid[]) with ordinality as page (document, place)
 join document d using (document)
