@@ -18,7 +18,7 @@ from lienthong.ledger.rows import (
     StatusRow,
 )
 from lienthong.telemetry import metrics
-from lienthong.topology.names import STATUS, Header, Step, status_key
+from lienthong.topology.names import RETRY_SECONDS, STATUS, Header, Step, status_key
 from lienthong.worker.answers import quarantine, refusal_row, refuse
 from lienthong.worker.handler import Outcome
 from lienthong.worker.submissions import (
@@ -33,7 +33,7 @@ from lienthong_status_tracker.report import Examination, Report, key_of, recalle
 from lienthong_status_tracker.signature import may_be_signed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
@@ -109,8 +109,9 @@ class TrackStatus:
         """Record each status once and change the deliveries it is about.
 
         Redelivery and replicas do not keep order. A status that overtook its document (13 may: the sender need not
-        wait for anything) is tried again later, and so is, once, a step that is ahead of the delivery's state: the
-        steps between may still come. A step that comes after the one it was reported before is applied all the same.
+        wait for anything) is tried again later, as often as the ladder has rungs, and so is, once, a step that is ahead
+        of the delivery's state: the steps between may still come. A step that comes after the one it was reported
+        before is applied all the same.
         """
         submissions = [(message, examination.submission) for message, examination in batch]
         await unit.record_quarantined([quarantined_row(*item) for item in submissions if item[1].unanswerable])
@@ -121,8 +122,10 @@ class TrackStatus:
         chains = await unit.chains_named(about)
         locked = await unit.lock_chains(set().union(*chains.values()), reports=True)
         routed = {(one.sender, one.document_id) for one in locked}
-        early = {index for index, one in reports.items() if one.about & under_way and not one.about & routed}
-        timely = {index: report for index, report in reports.items() if index not in early}
+        nowhere = {index for index, one in reports.items() if one.about & under_way.keys() and not one.about & routed}
+        early = {index for index in nowhere if _may_wait(reports[index], under_way)}
+        refusals |= {index: _not_delivered(reports[index], under_way) for index in nowhere - early}
+        timely = {index: report for index, report in reports.items() if index not in nowhere}
         applied, refused, ahead = await self._apply(unit, timely, Deliveries(chains, locked))
         refusals |= refused
         answers = await refuse(unit, list(refusals.values()))
@@ -223,6 +226,17 @@ class TrackStatus:
         await unit.update_deliveries(deliveries.changed)
         await unit.settle_actions(deliveries.settled)
         return recorded, refusals, ahead
+
+
+def _may_wait(report: Report, under_way: Mapping[tuple[str, str], bool]) -> bool:
+    """Tell whether a status may wait for its document, which nobody has got yet."""
+    return report.message.attempts < len(RETRY_SECONDS) and any(under_way.get(key) for key in report.about)
+
+
+def _not_delivered(report: Report, under_way: Mapping[tuple[str, str], bool]) -> RefusalRow:
+    may_come = any(under_way.get(key) for key in report.about)
+    problem = reasons.status_document_under_way if may_come else reasons.status_document_stopped
+    return _report_refusal(report, problem(report.document_id))
 
 
 def _recorded(row: StatusRow, sender: str) -> RecordedStatus:

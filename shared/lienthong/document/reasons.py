@@ -32,6 +32,8 @@ __all__ = [
     "sender_not_user",
     "signature_refused",
     "signature_undecided",
+    "status_document_stopped",
+    "status_document_under_way",
     "status_document_unknown",
     "status_signature_refused",
     "status_step_not_allowed",
@@ -242,6 +244,28 @@ def status_document_unknown(document_id: str, sender: str) -> Problem:
         "MessageHeader/ResponseFor/DocumentId",
         f"Không có văn bản {document_id} của {sender} trên trục; hãy kiểm tra ResponseFor",
         f"The exchange has no document {document_id} of {sender}; check ResponseFor",
+        PROCESSING,
+    )
+
+
+def status_document_stopped(document_id: str) -> Problem:
+    """The exchange refused the document, so nobody has it."""
+    return Problem(
+        "M.MessageHeader.ResponseFor.DocumentId",
+        "MessageHeader/ResponseFor/DocumentId",
+        f"Văn bản {document_id} đã bị trục từ chối, không nơi nào nhận; không còn trạng thái nào để báo",
+        f"Document {document_id} was refused by the exchange and delivered to nobody; there is nothing to report of it",
+        PROCESSING,
+    )
+
+
+def status_document_under_way(document_id: str) -> Problem:
+    """The document is still on its way or held, for longer than a status can wait."""
+    return Problem(
+        "M.MessageHeader.ResponseFor.DocumentId",
+        "MessageHeader/ResponseFor/DocumentId",
+        f"Văn bản {document_id} chưa được chuyển xong; hãy báo lại khi có thông báo đã chuyển",
+        f"Document {document_id} is not delivered yet; report this again when you are told that it is",
         PROCESSING,
     )
 

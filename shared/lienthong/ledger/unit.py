@@ -220,10 +220,10 @@ class Unit:
             found[delivery.document].deliveries.append(delivery)
         return found
 
-    async def documents_under_way(self, keys: Collection[tuple[str, str]]) -> set[tuple[str, str]]:
-        """Return those of these (sender, DocumentId) that are received and not routed yet."""
+    async def documents_under_way(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], bool]:
+        """Return those of these (sender, DocumentId) that nobody got yet, and whether they are still to come."""
         found = await self._fetch_named("documents_under_way", keys)
-        return {(row["sender"], row["document_id"]) for row in found}
+        return {(row["sender"], row["document_id"]): row["still_to_come"] for row in found}
 
     async def chains_named(self, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], set[UUID]]:
         """Return which chains these (sender, DocumentId) name: the document's own, or of what it acts on."""

@@ -15,6 +15,7 @@ from lienthong.edxml import OtherInfo
 from lienthong.errors import Unavailable
 from lienthong.ledger.rows import AgencyRow
 from lienthong.signature.policy import Policy
+from lienthong.topology.names import RETRY_SECONDS
 from lienthong_ingest.handler import IngestDocument
 from lienthong_notifier.handler import SendNotice
 from lienthong_router.handler import RouteDocument
@@ -328,6 +329,18 @@ async def test_a_take_back_that_overtakes_its_document_waits_for_it(exchange: Ex
     await handle(exchange.router, ledger, *task)
     (late,) = await exchange.report(asked)
     assert late.outputs[0].routing_key == "from.H23.to.G22.13"
+
+
+async def test_a_status_of_what_nobody_gets_is_refused(exchange: Exchange) -> None:
+    """The exchange refused the document, or holds it for longer than the ladder lasts: the reporter is told which."""
+    await exchange.to_router(submitted(document()))
+    await exchange.deliver(submitted(document("d2", to=("Z99",)), message_id="m2"))
+    (stopped,) = await exchange.report(reported("13", reporter="G22", owner="H23", document_id="d2"))
+    assert "was refused by the exchange" in refusal(stopped.outputs).problems[0].en
+    (held,) = await exchange.report(
+        replace(reported("13", 2, reporter="G22", owner="H23"), attempts=len(RETRY_SECONDS))
+    )
+    assert "is not delivered yet" in refusal(held.outputs).problems[0].en
 
 
 async def test_a_recorded_status_is_told_when_the_directory_has_moved(exchange: Exchange, ledger: Ledger) -> None:

@@ -251,10 +251,14 @@ where document = any ($1::uuid[])
 order by document, addressee
 
 -- name: documents_under_way
-select distinct d.sender, d.document_id
+-- Which nobody has got yet, and whether somebody may get them still: not what was refused before it came to the router.
+select d.sender, d.document_id, bool_or(not exists (
+           select from refusal f where f.about = 'document' and f.user_name = d.user_name
+           and f.message_id = d.message_id and f.sha256 = d.sha256)) as still_to_come
 from document d
 join unnest($1::text[], $2::text[]) as k (sender, document_id) using (sender, document_id)
-where not exists (select from routing r where r.document = d.document)
+where not exists (select from routing r where r.document = d.document and r.outcome = 'routed')
+group by d.sender, d.document_id
 
 -- name: chains_named
 select distinct k.sender, k.document_id, coalesce(v.chain, d.document) as chain
