@@ -89,6 +89,11 @@ class Case:
         return self.role is Role.DOCUMENT or (self.role is Role.UPDATE and (in_force or self.event in BY_DOCUMENT))
 
     @property
+    def asked(self) -> Pending:
+        """What is asked for about what it happens to."""
+        return self.stand[1] if self.role is Role.DOCUMENT else Pending.NOTHING
+
+    @property
     def waits(self) -> bool:
         """Whether nothing comes of it yet: a document that names a withdrawal names none that anybody received."""
         return self.role is Role.WITHDRAW and self.event in BY_DOCUMENT
@@ -251,6 +256,8 @@ class Walk:
     def __init__(self, clients: Mapping[str, AgencyClient], ledger: asyncpg.Connection[asyncpg.Record]) -> None:
         self.clients = clients
         self.ledger = ledger
+        self.signers: dict[str, AgencyClient] = {}
+        """Who sends a document signed, by its DocumentId."""
         self.submissions: dict[Caused, Submission] = {}
         self.delivered: set[str] = set()
         self.waiting: set[str] = set()
@@ -289,7 +296,7 @@ class Walk:
     async def send(self, name: str, to: str = RECEIVER, business: Business | None = None) -> Submission:
         """Send a document."""
         document = Document(Organization(SENDER), (Organization(to),), name, business=business or Business())
-        return await self.clients[SENDER].send(document)
+        return await self.signers.get(name, self.clients[SENDER]).send(document)
 
     def has(self, case: Case) -> bool:
         """Tell whether the document of a case is where it is to stand first."""
