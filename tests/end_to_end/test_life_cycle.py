@@ -43,9 +43,7 @@ STRICT = {"LIENTHONG_LIFE_CYCLE_PROFILE": "strict"}
 async def test_every_event_in_every_state(running_exchange: RunningExchange) -> None:
     """The exchange answers as the published table says: applied and told, said before, or refused, changing nothing."""
     every = cases()
-    async with _walking(running_exchange, SETTINGS) as (own, collecting):
-        own.lose_trust()
-        await own.restart(PROVISIONAL)
+    async with _walking(running_exchange, SETTINGS, PROVISIONAL) as (own, collecting):
         async with _signing(own, every) as signers:
             await _walk_all(own.walk, every)
             await own.restart(HOLDING)
@@ -94,9 +92,12 @@ def _pair(case: Case) -> Pair:
 
 @asynccontextmanager
 async def _walking(
-    running_exchange: RunningExchange, settings: Mapping[str, str]
+    running_exchange: RunningExchange, settings: Mapping[str, str], policy: str | None = None
 ) -> AsyncIterator[tuple[OfExchange, AsyncExitStack]]:
-    """Run an exchange in which `AWAY` is parked; by what is returned beside it `RECEIVER` ceases to collect."""
+    """Run an exchange in which `AWAY` is parked; by what is returned beside it `RECEIVER` ceases to collect.
+
+    With a policy, nothing is known of whose certificate was revoked.
+    """
     async with running_exchange(MEMBERS, settings) as running, AsyncExitStack() as open_, asyncio.TaskGroup() as tasks:
         collecting = await open_.enter_async_context(AsyncExitStack())
         clients = {
@@ -113,6 +114,9 @@ async def _walking(
         loops = [tasks.create_task(one) for one in (*(walk.hear(code) for code in clients), walk.receive())]
         await own.park(AWAY)
         await walk.send("first", AWAY)
+        if policy is not None:
+            own.lose_trust()
+            await own.restart(policy)
         await own.until("select exists (select from parked_agency)")
         yield own, collecting
         for loop in loops:
