@@ -16,7 +16,7 @@ from lienthong.simulation.supervisor import Supervisor
 from lienthong.testing.databases import create_database, drop_database
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
     from contextlib import AbstractAsyncContextManager
     from pathlib import Path
 
@@ -47,9 +47,18 @@ class RunningExchange(Protocol):
     """Starts an exchange for these members; everything of it is gone afterwards."""
 
     def __call__(
-        self, members: Sequence[Member], environment: Mapping[str, str] | None = None
+        self,
+        members: Sequence[Member],
+        environment: Mapping[str, str] | None = None,
+        prepare: Callable[[Exchange], None] = lambda _: None,
     ) -> AbstractAsyncContextManager[Running]:
-        """Return the exchange as a context; `environment` has settings of its workers that are not as usual."""
+        """Return the exchange as a context.
+
+        Args:
+            members: its agencies.
+            environment: settings of its workers that are not as usual.
+            prepare: what is done before they start.
+        """
         ...
 
 
@@ -58,16 +67,22 @@ def running_exchange(servers: Servers, tmp_path_factory: pytest.TempPathFactory)
     """Provide a way to start a whole exchange."""
 
     def start(
-        members: Sequence[Member], environment: Mapping[str, str] | None = None
+        members: Sequence[Member],
+        environment: Mapping[str, str] | None = None,
+        prepare: Callable[[Exchange], None] = lambda _: None,
     ) -> AbstractAsyncContextManager[Running]:
-        return _running(servers, tmp_path_factory.mktemp("exchange"), members, environment or {})
+        return _running(servers, tmp_path_factory.mktemp("exchange"), members, environment or {}, prepare)
 
     return start
 
 
 @asynccontextmanager
 async def _running(
-    servers: Servers, folder: Path, members: Sequence[Member], environment: Mapping[str, str]
+    servers: Servers,
+    folder: Path,
+    members: Sequence[Member],
+    environment: Mapping[str, str],
+    prepare: Callable[[Exchange], None],
 ) -> AsyncIterator[Running]:
     name = f"test_{uuid.uuid4().hex}"
     admin_url = f"{servers.broker_url}/{name}"
@@ -81,6 +96,7 @@ async def _running(
                 members=members,
                 credentials=Credentials.issue(folder / "authority", members),
             )
+            prepare(exchange)
             settings = {step: own | dict(environment) for step, own in exchange.environments.items()}
             async with Supervisor(settings, logs=folder / "logs", scratch=folder / "scratch") as workers:
                 yield Running(exchange, workers, name, admin_url, folder / "logs")

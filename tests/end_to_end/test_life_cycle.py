@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 from tests.end_to_end.life_cycle_before import walk_before_delivery
-from tests.end_to_end.life_cycle_of_exchange import HOLDING, LIMIT, PROVISIONAL, OfExchange
+from tests.end_to_end.life_cycle_of_exchange import HOLDING, LIMIT, OfExchange, lose_trust
 from tests.end_to_end.life_cycle_walk import (
     AWAY,
     MEMBERS,
@@ -27,13 +27,14 @@ from lienthong.bus.connection import Bus
 from lienthong.document.life_cycle import STATUS_CODES, Event, Pending, Role, State
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 
     from tests.end_to_end.conftest import RunningExchange
     from tests.end_to_end.life_cycle_of_exchange import Pair
     from tests.end_to_end.life_cycle_walk import Case
 
     from lienthong.simulation.credentials import Holder
+    from lienthong.simulation.exchange import Exchange
 
 PUBLISHED = Path(__file__).parents[2] / "deploy" / "life-cycle.json"
 SETTINGS = {"LIENTHONG_PARKING_LIMIT": str(LIMIT)}
@@ -43,7 +44,7 @@ STRICT = {"LIENTHONG_LIFE_CYCLE_PROFILE": "strict"}
 async def test_every_event_in_every_state(running_exchange: RunningExchange) -> None:
     """The exchange answers as the published table says: applied and told, said before, or refused, changing nothing."""
     every = cases()
-    async with _walking(running_exchange, SETTINGS, PROVISIONAL) as (own, collecting):
+    async with _walking(running_exchange, SETTINGS, lose_trust) as (own, collecting):
         async with _signing(own, every) as signers:
             await _walk_all(own.walk, every)
             await own.restart(HOLDING)
@@ -92,13 +93,16 @@ def _pair(case: Case) -> Pair:
 
 @asynccontextmanager
 async def _walking(
-    running_exchange: RunningExchange, settings: Mapping[str, str], policy: str | None = None
+    running_exchange: RunningExchange,
+    settings: Mapping[str, str],
+    prepare: Callable[[Exchange], None] = lambda _: None,
 ) -> AsyncIterator[tuple[OfExchange, AsyncExitStack]]:
-    """Run an exchange in which `AWAY` is parked; by what is returned beside it `RECEIVER` ceases to collect.
-
-    With a policy, nothing is known of whose certificate was revoked.
-    """
-    async with running_exchange(MEMBERS, settings) as running, AsyncExitStack() as open_, asyncio.TaskGroup() as tasks:
+    """Run an exchange in which `AWAY` is parked; by what is returned beside it `RECEIVER` ceases to collect."""
+    async with (
+        running_exchange(MEMBERS, settings, prepare) as running,
+        AsyncExitStack() as open_,
+        asyncio.TaskGroup() as tasks,
+    ):
         collecting = await open_.enter_async_context(AsyncExitStack())
         clients = {
             code: await (collecting if code == RECEIVER else open_).enter_async_context(
@@ -114,9 +118,6 @@ async def _walking(
         loops = [tasks.create_task(one) for one in (*(walk.hear(code) for code in clients), walk.receive())]
         await own.park(AWAY)
         await walk.send("first", AWAY)
-        if policy is not None:
-            own.lose_trust()
-            await own.restart(policy)
         await own.until("select exists (select from parked_agency)")
         yield own, collecting
         for loop in loops:
