@@ -17,6 +17,7 @@ from lienthong.bus.messages import Outgoing
 from lienthong.document.life_cycle import RECORDED_STATES, Event, Pending, Role, State, StepOutcome, step
 from lienthong.document.messages import DocumentToRoute, DocumentToVerify, Found, Lane
 from lienthong.edxml import Business, BusinessType, Replacement
+from lienthong.ledger.search import Search, Wanted
 from lienthong.topology.names import DELIVERY, Step, delivery_queue
 from lienthong.trust import DevelopmentAuthority
 from lienthong.worker.answers import to_router, to_signature_verify
@@ -270,6 +271,10 @@ class OfExchange:
     async def let_collect(self) -> None:
         """Empty the queue of who did not collect: what waited for it follows, but for what was withdrawn."""
         before = await self.standing()
+        search = await Search.connect(self.running.exchange.ledger_url)
+        found = {one.document for one in await search.find(Wanted(state=State.PARKED), limit=LIMIT)}
+        await search.close()
+        assert found == {one.document for one in before.values() if one.state is State.PARKED}
         is_over = "select not exists (select from parked_delivery where carrier = $1 and sent_at is null)"
         (first,) = await self.named("first")
         copies = await self.collect(AWAY, is_over, AWAY) - {str(first.document)}
