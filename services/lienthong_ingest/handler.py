@@ -18,7 +18,7 @@ from lienthong.ledger.rows import (
     RecordedDocument,
     RefusalRow,
 )
-from lienthong.topology.names import Step, work_queue
+from lienthong.topology.names import Step, returned_queue, work_queue
 from lienthong.worker import notices
 from lienthong.worker.answers import quarantine, refusal_row, refuse, to_notifier, to_signature_verify
 from lienthong.worker.handler import Outcome
@@ -33,7 +33,7 @@ from lienthong.worker.submissions import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from uuid import UUID
 
     from lienthong import edxml
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["IngestDocument"]
 
 URGENT = work_queue(Step.INGEST, Lane.URGENT)
-THROTTLED = work_queue(Step.INGEST, Lane.THROTTLED)
+ASIDE = returned_queue(Step.INGEST)
 
 LARGE_BYTES = 256 * 1024
 """From here on decoding is worth a thread of its own, so that small messages do not wait for it."""
@@ -56,38 +56,34 @@ class IngestDocument:
     """Examine submitted documents, keep their payloads, record them once.
 
     What comes from an agency that sends very much at once is put aside, to be taken slowly (see
-    `lienthong.worker.quotas`); and what comes from one that is over its quota most likely is too much again, so that it
-    is neither decoded nor kept before the ledger has counted it.
+    `lienthong.worker.quotas`); and what is taken from one that is over its quota most likely is too much again, so that
+    it is neither decoded nor kept before the ledger has counted it.
 
     Args:
         store: where payloads are kept.
         quotas: how much agencies may send; None for no limit.
-        put_aside: returns what puts a message into another lane of this step; None when nothing is put aside.
     """
 
     step = Step.INGEST
 
-    def __init__(
-        self,
-        store: PayloadStore,
-        quotas: Quotas | None = None,
-        put_aside: Callable[[Incoming, Lane], Outgoing] | None = None,
-    ) -> None:
+    def __init__(self, store: PayloadStore, quotas: Quotas | None = None) -> None:
         self._store = store
         self._quotas = quotas
-        self._put_aside = put_aside
+
+    def puts_aside(self, message: Incoming) -> bool:
+        """Tell whether its sender sends so much that this message waits; see `Quotas.puts_aside`."""
+        # One that came back may have been received before: it is not sent away without a look.
+        if self._quotas is None or message.user_id is None or message.delivery_count or message.attempts:
+            return False
+        return self._quotas.puts_aside(message.user_id, len(message.body), urgent=message.queue == URGENT)
 
     async def decide(self, message: Incoming) -> Examined:
         """Decode a message and keep its payload durably; `Unavailable` when the store is."""
-        # One that came back may have been received before: it is not sent away without a look.
-        if self._quotas is not None and not message.delivery_count and not message.attempts:
-            over = self._quotas.over(message.user_id)
-            if self._put_aside is not None and message.queue != THROTTLED and message.user_id is not None:
-                # What is urgent may not be delayed for haste.
-                if over or (self._quotas.hasty(message.user_id) and message.queue != URGENT):
-                    return Examined("", put_aside=True)
-            elif over:
-                return Examined(sha256(message.body).hexdigest(), unread=True)
+        if self._quotas is not None and message.user_id is not None and message.queue == ASIDE:
+            self._quotas.note_aside(message.user_id)
+        # Had it been received before, it is looked into after all once the ledger knows it again.
+        if self._quotas is not None and self._quotas.over(message.user_id):
+            return Examined(sha256(message.body).hexdigest(), unread=True)
         return await self._examine(message)
 
     async def _examine(self, message: Incoming) -> Examined:
@@ -100,19 +96,7 @@ class IngestDocument:
         return examined
 
     async def record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome]:
-        """Record submissions, documents and refusals; the first message of a document speaks for all of them.
-
-        Of what is put aside nothing is recorded: it is still to come.
-        """
-        taken = [item for item in batch if not item[1].put_aside]
-        outcomes = iter(await self._record(unit, taken) if taken else ())
-        return [self._aside(message) if examined.put_aside else next(outcomes) for message, examined in batch]
-
-    def _aside(self, message: Incoming) -> Outcome:
-        assert self._put_aside is not None, "nothing is put aside without a place for it"
-        return Outcome((self._put_aside(message, Lane.THROTTLED),))
-
-    async def _record(self, unit: Unit, batch: Sequence[tuple[Incoming, Examined]]) -> Sequence[Outcome]:
+        """Record submissions, documents and refusals; the first message of a document speaks for all of them."""
         await unit.record_quarantined([quarantined_row(*item) for item in batch if item[1].unanswerable])
         first_content, batch, excess = await self._count(unit, batch)
         rows, refusals = await self._sort(unit, batch, first_content, excess)

@@ -11,7 +11,7 @@ from pamqp import commands, frame, header
 from tests.fuzz.messages import check_submission
 from tests.fuzz.promises import demand, demand_publishable
 
-from lienthong.bus.consumer import _incoming
+from lienthong.bus.delivered import incoming
 from lienthong.bus.readable import ReadableFrames
 from lienthong.errors import Unavailable
 from lienthong.topology.names import Step
@@ -33,7 +33,7 @@ def check_properties(data: bytes) -> None:
         "c", 1, choose.below(2) == 1, "submission", choose.text(20).decode("utf-8", "ignore")
     )
     body = b"<edXML/>"
-    message = _incoming("work.ingest", DeliveredMessage(delivery, found, body, None))  # type: ignore[arg-type]
+    message = incoming("work.ingest", DeliveredMessage(delivery, found, body, None))  # type: ignore[arg-type]
     user = (None, "H23", "exchange")[choose.below(3)]  # the broker validates it
     message = replace(message, user_id=user)
     check_submission(message)

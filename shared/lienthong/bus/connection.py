@@ -19,7 +19,7 @@ from lienthong.bus.publisher import Publisher
 from lienthong.errors import MisconfiguredError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from types import TracebackType
 
     from lienthong.bus.looking import Count, Standing
@@ -142,10 +142,12 @@ class Bus:
         """Return what stands ready in a queue, taking nothing; None when there is no such queue. See `looking.look`."""
         return await looking.look(self._publishing, queue, within=self._connect_seconds)
 
-    async def consume(self, queues: Sequence[str], *, prefetch: int) -> None:
+    async def consume(
+        self, queues: Sequence[str], *, prefetch: int, aside: Callable[[Incoming], bool] | None = None
+    ) -> None:
         """Consume queues, first queue served first; call again after `ConnectionLost`. See `Consumer.start`."""
         self._consumes = True
-        await self._consumer.start(queues, prefetch=prefetch, within=self._connect_seconds)
+        await self._consumer.start(queues, prefetch=prefetch, within=self._connect_seconds, aside=aside)
 
     async def take(self, limit: int, *, timeout: float | None) -> list[Incoming]:  # noqa: ASYNC109 - an answer, no error
         """Return waiting messages, at least one, or none after `timeout` seconds. See `Consumer.take`."""

@@ -10,6 +10,10 @@ with one message, and gets its whole prefetch only when that one is fresh (retur
 Large messages are prefetched in small numbers too, for RabbitMQ knows no prefetch in bytes; when many of them follow
 small ones at once, the connection is given up before memory is, and they come again in small numbers.
 
+What stands before others though it need not is put aside: rejected where it arrives, so that the broker moves it on
+(see `lienthong.topology.plan`). That costs neither a place in a batch nor a publish, and whatever comes behind it waits
+for nothing but that.
+
 When a quorum queue changes its leader, RabbitMQ can count a message as delivered that never left the broker. It notices
 with the next delivery to the same consumer, else only when that consumer's channel ends (rabbitmq-server issue 15473).
 So one that has been quiet for long is consumed anew. And what a consumer had in hand when it was cancelled is given to
@@ -24,27 +28,25 @@ import asyncio
 import logging
 import random
 from collections import deque
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from pamqp import commands
-
+from lienthong.bus.delivered import incoming
 from lienthong.bus.errors import ConnectionLost
 from lienthong.bus.link import BROKER_TROUBLE, cancellable, describe
-from lienthong.bus.messages import Incoming
-from lienthong.document.messages import Lane
 from lienthong.errors import LienThongError, Unavailable
-from lienthong.topology.names import WORK, Header, Step, work_queue
+from lienthong.topology.names import Step, returned_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     import aiormq
     from aiormq.abc import DeliveredMessage
+    from pamqp import commands
 
     from lienthong.bus.link import Link
+    from lienthong.bus.messages import Incoming
 
-__all__ = ["Consumer", "fill", "room"]
+__all__ = ["Consumer", "Rests", "fill", "room", "served_now"]
 
 log = logging.getLogger(__name__)
 
@@ -59,14 +61,25 @@ MOST_HALVINGS = 30
 PREFETCH_BYTES = 256 * 1024 * 1024
 """What the prefetched messages of one queue may weigh, were all of them like the largest one seen."""
 
-
-SLOWLY = {work_queue(Step.INGEST, Lane.THROTTLED): 10}
-"""How many are taken at once, at most, of a queue that is to be worked off slowly."""
-REST_SECONDS = 0.5
-"""How long nothing more is taken of it then. Few and seldom: single ones cost nearly as much as ten."""
+SLOWLY = {returned_queue(Step.INGEST): 10}
+"""How many are taken at once, at most, of a queue to be worked off slowly: what comes meanwhile waits for them."""
+SLOWLY_A_SECOND = 20
+"""How many of it are taken in a second."""
+YIELDS_SECONDS = 2.0
+"""So much longer nothing is taken of it while there is anything else to take."""
 
 BATCH_BYTES = 128 * 1024 * 1024
 """What a batch may weigh, payloads included; one message may weigh more."""
+
+
+class Rests(Protocol):
+    """A lane, and until when nothing is taken of it."""
+
+    queue: str
+    rests_until: float
+
+
+RestingT = TypeVar("RestingT", bound=Rests)
 
 
 def fill(lanes: Sequence[deque[Incoming]], limit: int) -> list[Incoming]:
@@ -109,6 +122,18 @@ def room(full: int, seen: Sequence[Incoming]) -> int:
     return max(1, min(full >> min(delivery_count, MOST_HALVINGS), PREFETCH_BYTES // max(1, largest)))
 
 
+def served_now(waiting: Sequence[RestingT], now: float) -> list[RestingT]:
+    """Return the lanes that are served: none that rests, nor one worked off slowly while there is another to serve.
+
+    Args:
+        waiting: lanes that hold something.
+        now: by the clock of their `rests_until`, in seconds.
+    """
+    ready = [lane for lane in waiting if lane.rests_until <= now]
+    at_once = [lane for lane in ready if lane.queue not in SLOWLY or lane.rests_until + YIELDS_SECONDS <= now]
+    return at_once or ready
+
+
 class _Lane:
     """One queue's consumer on a channel of its own."""
 
@@ -118,12 +143,15 @@ class _Lane:
         self.waiting: deque[Incoming] = deque()
         self.waiting_bytes = 0
         self.last_tag = 0
+        self.kept_tag = 0
         self.acked_tag = 0
         self.quiet_until = _quiet_until()
         self.overlooked = False
         self.rests_until = 0.0
         self.wanted = 0
         self._consumer = consumer
+        # An acknowledgement settles every tag before it, so none may overtake a rejection.
+        self._settling = asyncio.Lock()
         self._consumer_tag: str | None = None
         self._prefetch = 0
         channel.closing.add_done_callback(self._on_closed)
@@ -131,7 +159,7 @@ class _Lane:
 
     def at_rest(self) -> bool:
         """Tell whether nothing that was delivered awaits its acknowledgement."""
-        return self.acked_tag == self.last_tag
+        return self.acked_tag == self.kept_tag
 
     async def prefetch(self, count: int) -> None:
         """Consume with this prefetch; an earlier consumer of this lane ends, its messages and tags stay valid."""
@@ -169,9 +197,26 @@ class _Lane:
             if self.wanted * 2 < self._prefetch:
                 await self.prefetch(self.wanted)
 
+    async def ack_through(self, tag: int) -> None:
+        """Acknowledge everything up to a tag that was not put aside."""
+        async with self._settling:
+            if self.wants_more() and tag == self.kept_tag:
+                # Before the acknowledgement lets the next one come.
+                await self.cancel()
+            await self.channel.basic_ack(tag, multiple=True)
+        self.acked_tag = tag
+
+    async def _put_aside(self, tag: int) -> None:
+        try:
+            async with self._settling:
+                await self.channel.basic_reject(tag, requeue=False, wait=False)
+        except Exception as error:  # noqa: BLE001 - neither rejected nor taken, it must not be acked over
+            self._consumer.lose(f"cannot put a message of {self.queue} aside: {describe(error)}", self)
+
     async def _receive(self, delivered: DeliveredMessage) -> None:
         try:
-            message = _incoming(self.queue, delivered)
+            message = incoming(self.queue, delivered)
+            aside = self._consumer.aside(message)
         except Exception as error:  # noqa: BLE001 - whatever it is, a hole in the tags must not be acked over
             self._consumer.lose(f"a message of {self.queue} cannot be read: {describe(error)}", self)
             return
@@ -183,6 +228,10 @@ class _Lane:
         if not self._consumer.holds(self):
             # Nobody will take it any more; the broker sends it again.
             return
+        if aside:
+            await self._put_aside(message.tag)
+            return
+        self.kept_tag = message.tag
         self.waiting.append(message)
         self.waiting_bytes += len(message.body)
         if self.waiting_bytes > 2 * PREFETCH_BYTES:
@@ -208,6 +257,7 @@ class Consumer:
         self._lost: str | None = "nothing is consumed yet"
         self._cancelled = False
         self._wake = asyncio.Event()
+        self.aside: Callable[[Incoming], bool] = _nothing
 
     @property
     def connected(self) -> bool:
@@ -219,13 +269,16 @@ class Consumer:
         """Messages prefetched and not yet taken."""
         return sum(len(lane.waiting) for lane in self._lanes.values())
 
-    async def start(self, queues: Sequence[str], *, prefetch: int, within: float) -> None:
+    async def start(
+        self, queues: Sequence[str], *, prefetch: int, within: float, aside: Callable[[Incoming], bool] | None = None
+    ) -> None:
         """Consume queues, the one served first in front; what was taken before can no longer be acknowledged.
 
         Args:
             queues: their names; nothing is declared.
             prefetch: most messages of one queue that are delivered and not acknowledged.
             within: how long to try to connect, in seconds.
+            aside: tells of each message that arrives whether the broker shall dead-letter it untouched.
 
         Raises:
             Unavailable: the broker, or one of the queues, cannot be reached.
@@ -235,6 +288,7 @@ class Consumer:
         await self._link.close()
         lanes: dict[str, _Lane] = {}
         self._lanes, self._full, self._lost = lanes, prefetch, None
+        self.aside = aside or _nothing
         try:
             for queue in queues:
                 lanes[queue] = _Lane(self, queue, await self._link.channel(confirms=False, within=within))
@@ -270,8 +324,7 @@ class Consumer:
             if self._cancelled:
                 return []
             waiting = [lane for lane in self._lanes.values() if lane.waiting]
-            ready = [lane for lane in waiting if lane.rests_until <= loop.time()]
-            if ready:
+            if ready := served_now(waiting, loop.time()):
                 break
             await self._consume_anew(looks=loop.time() >= looking)
             moments = [lane.rests_until for lane in waiting]
@@ -292,7 +345,8 @@ class Consumer:
         for lane in lanes:
             lane.overlooked = bool(lane.waiting) and lane.queue not in served
             if lane.queue in SLOWLY and lane.queue in served:
-                lane.rests_until = loop.time() + REST_SECONDS
+                taken = sum(message.queue == lane.queue for message in batch)
+                lane.rests_until = loop.time() + taken / SLOWLY_A_SECOND
         await self._adapt(batch)
         return batch
 
@@ -309,14 +363,10 @@ class Consumer:
         try:
             with cancellable():
                 async with asyncio.timeout(RPC_SECONDS):
-                    if lane.wants_more() and tag == lane.last_tag:
-                        # Before the acknowledgement lets the next one come.
-                        await lane.cancel()
-                    await lane.channel.basic_ack(tag, multiple=True)
+                    await lane.ack_through(tag)
         except BROKER_TROUBLE as error:
             self.lose(f"cannot acknowledge: {describe(error)}")
             raise self._loss() from error
-        lane.acked_tag = tag
 
     async def cancel(self) -> None:
         """Stop deliveries. What was taken can still be acknowledged; what was not goes back when the connection ends.
@@ -394,44 +444,10 @@ class Consumer:
             raise self._loss() from error
 
 
+def _nothing(_message: Incoming) -> bool:
+    return False
+
+
 def _quiet_until() -> float:
     # Not all consumers of a country at the same moment.
     return asyncio.get_running_loop().time() + QUIET_SECONDS * random.uniform(0.75, 1.25)  # noqa: S311 - no secret
-
-
-def _incoming(queue: str, delivered: DeliveredMessage) -> Incoming:
-    deliver = delivered.delivery
-    if not isinstance(deliver, commands.Basic.Deliver) or deliver.delivery_tag is None:
-        raise TypeError(f"{type(deliver).__name__} is no delivery")
-    properties = delivered.header.properties
-    headers = dict(properties.headers or {})
-    return Incoming(
-        queue=queue,
-        tag=deliver.delivery_tag,
-        body=delivered.body,
-        message_id=_identity(properties.message_id),
-        user_id=properties.user_id or None,
-        routing_key=deliver.routing_key or "",
-        headers=headers,
-        content_type=properties.content_type or None,
-        type=properties.message_type or None,
-        delivery_count=_delivery_count(headers.get("x-delivery-count"), redelivered=bool(deliver.redelivered)),
-        received_at=datetime.now(UTC),
-        payload_bytes=_payload_bytes(headers.get(Header.PAYLOAD_BYTES)) if deliver.exchange == WORK else 0,
-    )
-
-
-def _identity(message_id: str | None) -> str | None:
-    # PostgreSQL has no place for NUL in a text: such an id could be kept nowhere.
-    return message_id if message_id and "\0" not in message_id else None
-
-
-def _payload_bytes(header: object) -> int:
-    return max(0, header) if isinstance(header, int) else 0
-
-
-def _delivery_count(header: object, *, redelivered: bool) -> int:
-    # A publisher can write the header; the flag is the broker's own.
-    if not redelivered or not isinstance(header, int):
-        return 0
-    return max(0, header)

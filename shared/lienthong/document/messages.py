@@ -53,14 +53,10 @@ class WireModel(BaseModel):
 
 
 class Lane(StrEnum):
-    """Urgent documents (Decision 28/2018/QĐ-TTg, Art. 6.2: khẩn, thượng khẩn, hỏa tốc) have a lane of their own.
-
-    So has, before it is received, what comes from an agency that sends very much at once.
-    """
+    """Urgent documents (Decision 28/2018/QĐ-TTg, Art. 6.2: khẩn, thượng khẩn, hỏa tốc) have a lane of their own."""
 
     ORDINARY = "ordinary"
     URGENT = "urgent"
-    THROTTLED = "throttled"
 
 
 class Found(BaseModel):

@@ -3,10 +3,11 @@
 Queues are quorum queues: from RabbitMQ 4 on only their publisher confirms mean "on disk". What versions default
 differently (delivery limit, dead-lettering) is always set here.
 
-The broker itself takes a message out of a lane in two cases: it came back too often, perhaps only because it stood
-beside one that kills its worker; or its publisher gave it a time to live (AMQP ``expiration``), which no queue can
-forbid. Either way the message is intact and nobody has been answered. So it goes to a queue of the same step that is
-consumed like a lane, without its expiry, and only what comes back too often from there as well is a dead letter.
+The broker itself takes a message out of a lane in three cases: it came back too often, perhaps only because it stood
+beside one that kills its worker; its publisher gave it a time to live (AMQP ``expiration``), which no queue can forbid;
+or ingest puts it aside, because its sender sends very much at once. Either way the message is intact and nobody has
+been answered. So it goes to a queue of the same step that is consumed like a lane, without its expiry (ingest's
+slowly), and only what comes back too often from there as well is a dead letter.
 """
 
 from __future__ import annotations
@@ -122,13 +123,8 @@ class TopicPermissions:
 
 
 def lanes(step: Step) -> tuple[Lane, ...]:
-    """Return a step's lanes, the one served first in front; only the way of a document has an urgent one.
-
-    What an agency sends too fast is put into a lane of ingest's, of which a few messages at a time are taken.
-    """
-    if step is Step.INGEST:
-        return (Lane.URGENT, Lane.ORDINARY, Lane.THROTTLED)
-    if step in (Step.SIGNATURE_VERIFY, Step.ROUTER):
+    """Return a step's lanes, the one served first in front; only the way of a document has an urgent one."""
+    if step in (Step.INGEST, Step.SIGNATURE_VERIFY, Step.ROUTER):
         return (Lane.URGENT, Lane.ORDINARY)
     return (Lane.ORDINARY,)
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from lienthong.document.life_cycle import STATUS_CODES
-from lienthong.document.messages import Deadline, Delivered, Lane, Receipt, Refused, Verified, Waiting
+from lienthong.document.messages import Deadline, Delivered, Receipt, Refused, Verified, Waiting
 from lienthong.topology.names import (
     DEAD,
     DELIVERY,
@@ -56,8 +56,6 @@ _SENDS_TO: Mapping[Step, tuple[Step, ...]] = {
     # What its watch on deadlines finds it tells as everything else.
     Step.NOTIFIER: (Step.NOTIFIER,),
 }
-_PUTS_ASIDE: Mapping[Step, tuple[str, ...]] = {Step.INGEST: (work_key(Step.INGEST, Lane.THROTTLED),)}
-"""The keys of the lanes into which a worker puts what one agency sends all at once."""
 _PUBLISHES: Mapping[Step, tuple[str, ...]] = {
     Step.INGEST: (QUARANTINE,),
     Step.SIGNATURE_VERIFY: (),
@@ -111,7 +109,7 @@ def _worker_rights(step: Step) -> Rights:
     topics = [TopicPermissions(rung, _exactly(_work_keys(step)), _NOTHING) for rung in rungs]
     topics.append(TopicPermissions(DEAD, _exactly([step]), _NOTHING))
     if work:
-        sent = [key for other in _SENDS_TO[step] for key in _work_keys(other)] + [*_PUTS_ASIDE.get(step, ())]
+        sent = [key for other in _SENDS_TO[step] for key in _work_keys(other)]
         topics.append(TopicPermissions(WORK, _exactly(sent), _NOTHING))
     if STATUS in writes:
         topics.append(TopicPermissions(STATUS, _exactly(_STATUS_KEYS[step]), _NOTHING))

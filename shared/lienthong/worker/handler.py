@@ -6,7 +6,7 @@ A handler knows nothing of acknowledging, retrying, batching or signals.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lienthong.ledger.unit import Unit
     from lienthong.topology.names import Step
 
-__all__ = ["Handler", "Outcome"]
+__all__ = ["Handler", "Outcome", "PutsAside"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,4 +58,13 @@ class Handler(Protocol[DecisionT]):
         Recording twice changes nothing: what was recorded before is recalled, and published again unless it is
         marked forwarded.
         """
+        ...
+
+
+@runtime_checkable
+class PutsAside(Protocol):
+    """A handler that lets some of its messages wait, so that those behind them need not."""
+
+    def puts_aside(self, message: Incoming) -> bool:
+        """Tell whether a message that arrives in a lane is to come again later, by the returned queue of the step."""
         ...

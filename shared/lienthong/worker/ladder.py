@@ -19,7 +19,6 @@ from lienthong.errors import LienThongError, Unavailable
 from lienthong.topology.names import (
     DEAD,
     RETRY_SECONDS,
-    WORK,
     Header,
     Step,
     retry_exchange,
@@ -115,24 +114,7 @@ class Ladder:
         headers |= {Header.ATTEMPT: tried.attempts + 1, Header.REASON: reason(error)}
         exchange = DEAD if seconds is None else retry_exchange(seconds)
         key = str(self.step) if seconds is None else work_key(self.step, self._lane(message))
-        output = self._published(message, exchange, key, headers)
-        return Climb(output, seconds)
-
-    def put_aside(self, message: Incoming, lane: Lane) -> Outgoing:
-        """Return what puts a message, as `restore` gave it, into another lane of its step, where `restore` knows it."""
-        headers = kept_headers(message.headers) | self._origin(message) | {Header.ATTEMPT: message.attempts}
-        return self._published(message, WORK, work_key(self.step, lane), headers)
-
-    def _origin(self, message: Incoming) -> dict[str, str | int]:
-        return {
-            LadderHeader.QUEUE: work_queue(self.step, self._lane(message)),
-            LadderHeader.KEY: message.routing_key,
-            LadderHeader.USER: message.user_id or "",
-            LadderHeader.MESSAGE_ID: message.message_id or "",
-        }
-
-    def _published(self, message: Incoming, exchange: str, key: str, headers: dict[str, str | int]) -> Outgoing:
-        return Outgoing(
+        output = Outgoing(
             exchange=exchange,
             routing_key=key,
             message_id=message.message_id or str(derive("nameless", message.queue, message.tag, message.received_at)),
@@ -142,6 +124,15 @@ class Ladder:
             headers=headers,
             user_id=self.user,
         )
+        return Climb(output, seconds)
+
+    def _origin(self, message: Incoming) -> dict[str, str | int]:
+        return {
+            LadderHeader.QUEUE: work_queue(self.step, self._lane(message)),
+            LadderHeader.KEY: message.routing_key,
+            LadderHeader.USER: message.user_id or "",
+            LadderHeader.MESSAGE_ID: message.message_id or "",
+        }
 
     @staticmethod
     def _rung(attempts: int, error: Exception) -> float | None:

@@ -1,10 +1,12 @@
 """Refuse what is more than an agency may send, and say so once to the operators.
 
 Refusing alone does not help the others: what one agency sends as fast as it can stands in the queue before what they
-send, and each refusal costs a batch of work. So whoever has just used a tenth of what a minute allows is *hasty*: its
-further documents are put aside unread, into a lane of which a few at a time are taken, and are counted there. What is
-within the quota is only delayed by that. It costs little more than taking them from the queue, and the exchange needs
-no say over the broker's connections for it.
+send, and each refusal costs a batch of work. So whoever has just used a fiftieth of what a period allows is *hasty*:
+its further documents are put aside unread where they arrive, to come again by a queue of which a few at a time are
+taken, and are counted and refused there. What is within the quota is only delayed by that. It costs no more than taking
+them from the queue, and the exchange needs no say over the broker's connections for it. For this alone each worker
+counts by itself what arrives, for the ledger knows only what is recorded, and a first batch is large. While documents
+of one agency wait there, no other is put behind them for its haste, only for sending more than it may.
 
 What has been used stands in the ledger, locked while a batch is recorded: so any number of workers share one count. A
 message is counted when its submission is recorded for the first time, in the same transaction; delivered again it is
@@ -15,16 +17,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import structlog
 
 from lienthong.document import reasons
-from lienthong.document.quotas import Quota, admit, share_used
+from lienthong.document.quotas import Quota, Use, admit, share_used
 from lienthong.telemetry.events import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from lienthong.document.quotas import Excess
     from lienthong.errors import Problem
@@ -39,8 +42,11 @@ WORDS = {
     ("document", "megabytes"): ("MB mỗi giờ", "MB an hour"),
     ("status", "messages"): ("trạng thái mỗi phút", "statuses a minute"),
 }
-HASTY = 0.1
-"""The share of its quota that an agency has used when its documents are put aside."""
+HASTY = 0.02
+"""The share of its quota that an agency has used when its further documents are put aside.
+
+By default twelve documents. What comes at once up to there is worked on before what comes behind it.
+"""
 ENDED = 0.5
 """The share below which an agency that was over its quota is no longer."""
 SUSPECTED_SECONDS = 5.0
@@ -62,10 +68,36 @@ class Quotas:
         self._settings = settings
         self._hasty: dict[str, float] = {}
         self._over: dict[str, float] = {}
+        self._aside: dict[str, float] = {}
+        self._flooding: dict[str, tuple[float, Excess]] = {}
+        self._arrived: dict[str, Use] = {}
+        self._quotas: dict[str, Quota] = {}
 
-    def hasty(self, user: str | None) -> bool:
-        """Tell whether a user has sent very much a moment ago, though perhaps no more than it may."""
-        return user is not None and self._hasty.get(user, 0.0) > time.monotonic()
+    def puts_aside(self, user: str, size: int, *, urgent: bool) -> bool:
+        """Count a message where it arrives; tell whether its sender has just sent so much that this one waits.
+
+        Args:
+            user: its sender.
+            size: in bytes.
+            urgent: it may not be delayed for haste, only when its sender sends more than it may.
+        """
+        now = datetime.now(UTC)
+        quota = self._quotas.get(user) or self._quota(None)
+        if not (quota.messages_per_minute or quota.megabytes_per_hour):
+            return False
+        use, excess = admit(self._arrived.get(user, Use(now, now)), quota, size, now)
+        self._arrived[user] = use
+        if excess:
+            self._flooding[user] = (time.monotonic() + SUSPECTED_SECONDS, excess)
+        hasty = share_used(use, now) > HASTY or self._hasty.get(user, 0.0) > time.monotonic()
+        aside = excess is not None or self.over(user) or (hasty and not urgent and not self._others_wait(user))
+        if aside:
+            self.note_aside(user)
+        return aside
+
+    def note_aside(self, user: str) -> None:
+        """Note that a message of a user was just put aside or taken from there: more of them most likely wait."""
+        self._aside[user] = time.monotonic() + SUSPECTED_SECONDS
 
     def over(self, user: str | None) -> bool:
         """Tell whether a user was over its quota a moment ago, so that its next message most likely is."""
@@ -82,6 +114,7 @@ class Quotas:
             return []
         now, locked = await unit.quotas.lock(self._kind, {user for user, _ in messages})
         quotas = {user: self._quota(own) for user, own in locked.items()}
+        self._quotas |= quotas
         limited = {user for user, quota in quotas.items() if quota.messages_per_minute or quota.megabytes_per_hour}
         uses = {user: own.use for user, own in locked.items()}
         before = dict(uses)
@@ -95,33 +128,44 @@ class Quotas:
                 excesses[user] = excess
             problems.append(self._problem(excess) if excess else None)
         suspected = time.monotonic() + SUSPECTED_SECONDS
+        too_many = self._sends_too_much(limited) | excesses
         self._over |= dict.fromkeys(excesses, suspected)
         self._hasty |= {user: suspected for user, use in uses.items() if share_used(use, now) > HASTY}
         for user, use in uses.items():
-            if user in excesses and use.over_since is None:
+            if user in too_many and use.over_since is None:
                 uses[user] = replace(use, over_since=now)
-                facts = {"kind": self._kind, "quota": excesses[user].what, "limit": excesses[user].limit}
+                facts = {"kind": self._kind, "quota": too_many[user].what, "limit": too_many[user].limit}
                 await unit.quotas.note("AgencyThrottled", user, facts)
                 log.warning(Event.AGENCY_THROTTLED, agency=user, **facts)
-            elif use.over_since is not None and user not in excesses and share_used(use, now) < ENDED:
+            elif use.over_since is not None and user not in too_many and share_used(use, now) < ENDED:
                 uses[user] = replace(use, over_since=None)
                 await unit.quotas.note("AgencyUnthrottled", user, {"kind": self._kind, "since": use.over_since})
                 log.info(Event.AGENCY_UNTHROTTLED, agency=user, kind=self._kind)
         await unit.quotas.write(self._kind, {user: use for user, use in uses.items() if use != before[user]})
         return problems
 
+    def _others_wait(self, user: str) -> bool:
+        now = time.monotonic()
+        self._aside = {one: until for one, until in self._aside.items() if until > now}
+        return bool(self._aside.keys() - {user})
+
+    def _sends_too_much(self, users: Collection[str]) -> dict[str, Excess]:
+        """Return who of them sends more than it may, by what arrives: most of that is recorded much later."""
+        now = time.monotonic()
+        return {user: self._flooding[user][1] for user in users if self._flooding.get(user, (0.0,))[0] > now}
+
     def _problem(self, excess: Excess) -> Problem:
         vi, en = WORDS[self._kind, excess.what]
         return reasons.quota_exceeded(vi, en, excess.used, excess.limit, excess.retry_at)
 
-    def _quota(self, own: Locked) -> Quota:
+    def _quota(self, own: Locked | None) -> Quota:
         settings = self._settings
+        documents = own.documents_per_minute if own else None
+        megabytes = own.megabytes_per_hour if own else None
+        statuses = own.statuses_per_minute if own else None
         if self._kind == "status":
-            return Quota(_first(own.statuses_per_minute, settings.statuses_per_minute))
-        return Quota(
-            _first(own.documents_per_minute, settings.documents_per_minute),
-            _first(own.megabytes_per_hour, settings.megabytes_per_hour),
-        )
+            return Quota(_first(statuses, settings.statuses_per_minute))
+        return Quota(_first(documents, settings.documents_per_minute), _first(megabytes, settings.megabytes_per_hour))
 
 
 def _first(own: int | None, default: int) -> int:

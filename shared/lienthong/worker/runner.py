@@ -28,6 +28,7 @@ from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
 from lienthong.topology.names import returned_queue, work_queue
 from lienthong.topology.plan import lanes
+from lienthong.worker.handler import PutsAside
 from lienthong.worker.ladder import Ladder, LethalError, reason
 from lienthong.worker.settle import Publishes, Settled, Settler
 
@@ -67,8 +68,10 @@ class Batches(Publishes, Protocol):
         """Messages prefetched and not yet taken."""
         ...
 
-    async def consume(self, queues: Sequence[str], *, prefetch: int) -> None:
-        """Consume queues, the one served first in front."""
+    async def consume(
+        self, queues: Sequence[str], *, prefetch: int, aside: Callable[[Incoming], bool] | None = None
+    ) -> None:
+        """Consume queues, the one served first in front; what `aside` says the broker moves on untouched."""
         ...
 
     async def take(self, limit: int, *, timeout: float | None) -> list[Incoming]:  # noqa: ASYNC109 - an answer
@@ -136,6 +139,7 @@ class Runner(Generic[DecisionT]):
         self._batch_limit = batch_limit
         self._queues = [work_queue(handler.step, lane) for lane in lanes(handler.step)]
         self._queues.append(returned_queue(handler.step))
+        self._aside = self._puts_aside if isinstance(handler, PutsAside) else None
         self._ladder = Ladder(handler.step, user)
         self._pulse = pulse or Pulse()
         self._settler = Settler(bus, self._ladder, self._pulse.beat)
@@ -187,7 +191,7 @@ class Runner(Generic[DecisionT]):
         while not self._stopping.is_set():
             self._pulse.beat()
             try:
-                await self._bus.consume(self._queues, prefetch=2 * self._batch_limit)
+                await self._bus.consume(self._queues, prefetch=2 * self._batch_limit, aside=self._aside)
             except (Unavailable, MisconfiguredError) as away:
                 # A login refused by a broker that let us in before: it is half up, or an operator is at work on it.
                 self._log.warning(Event.BROKER_AWAY, reason=reason(away), messages=0)
@@ -195,6 +199,11 @@ class Runner(Generic[DecisionT]):
             else:
                 self._log.info(Event.WORKER_STARTED, queues=self._queues, batch_limit=self._batch_limit)
                 return
+
+    def _puts_aside(self, message: Incoming) -> bool:
+        assert isinstance(self._handler, PutsAside), "asked only of a handler that does"
+        # What the broker took out of a lane stays where it is: from there it would be a dead letter.
+        return message.queue != self._queues[-1] and self._handler.puts_aside(self._ladder.restore(message).message)
 
     async def _turn(self) -> None:
         self._pulse.beat()

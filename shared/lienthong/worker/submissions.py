@@ -55,7 +55,6 @@ class Examined:
         status: the status; None when it is none or cannot be read.
         attachments: what was attached to the document.
         unread: it was not looked into, because its sender sends too much; nothing but `sha256` is known.
-        put_aside: it is not looked into now, because its sender sends very much at once; nothing is known.
     """
 
     sha256: str
@@ -66,7 +65,6 @@ class Examined:
     status: edxml.Status | None = None
     attachments: tuple[Attached, ...] = ()
     unread: bool = False
-    put_aside: bool = False
 
 
 def examine(message: Incoming, expected: Literal["document", "status"]) -> Examined:

@@ -61,8 +61,7 @@ SENDS_TO: dict[Step, set[Step]] = {
     Step.NOTIFIER: {Step.NOTIFIER},
 }
 PUBLISHES: dict[Step, set[tuple[str, str]]] = {
-    # What one agency sends all at once it puts into a lane of its own, and into no other of its lanes.
-    Step.INGEST: {(QUARANTINE, QUARANTINE), (WORK, "ingest.throttled")},
+    Step.INGEST: {(QUARANTINE, QUARANTINE)},
     Step.SIGNATURE_VERIFY: set(),
     Step.ROUTER: {(DELIVERY, ONE)},
     Step.STATUS_TRACKER: {(STATUS, REPORTED), (QUARANTINE, QUARANTINE)},
@@ -96,7 +95,7 @@ def readable(user: str) -> set[str]:
     """Return what a user may read."""
     if user == OPERATOR_USER:
         return set(QUEUES)
-    own = rf"work\.{user.removeprefix('lienthong-')}(\.urgent|\.throttled|\.returned)?"
+    own = rf"work\.{user.removeprefix('lienthong-')}(\.urgent|\.returned)?"
     found = {name for name in QUEUES if re.fullmatch(own, name)}
     # RabbitMQ lets nobody declare a queue that dead-letters who may not read it.
     return found | AGENCIES if user == worker_user(Step.ROUTER) else found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
@@ -14,6 +15,7 @@ from pamqp import commands
 
 from lienthong.bus import consumer
 from lienthong.bus.connection import Bus
+from lienthong.bus.consumer import SLOWLY, SLOWLY_A_SECOND
 from lienthong.bus.errors import ConnectionLost, PublishForbidden, Unroutable
 from lienthong.bus.link import Link, addresses_of
 from lienthong.bus.messages import Incoming, Outgoing
@@ -367,6 +369,55 @@ async def test_cancelling_keeps_what_was_taken_and_gives_back_the_rest(bus: Bus,
     others = await taken(bus, 300 - len(mine))
     assert len(others) == 300 - len(mine)
     assert {message.message_id for message in mine}.isdisjoint({message.message_id for message in others})
+
+
+async def test_what_is_put_aside_is_dead_lettered_and_its_neighbours_are_not(vhost: str) -> None:
+    """What is put aside goes whole to where the broker dead-letters; acknowledging what stands around it takes none."""
+    async with Bus(vhost, name="worker") as worker, asyncio.timeout(60):
+        await worker.declare(lane("dead") + lane("ordinary", LIMITED))
+        pairs = zip(letters(150, prefix="kept"), letters(150, prefix="aside"), strict=True)
+        await worker.publish_many([one for pair in pairs for one in pair])
+        await worker.consume(
+            ["ordinary"], prefetch=50, aside=lambda message: str(message.message_id).startswith("aside")
+        )
+        kept = await taken(worker, 150)
+        assert await worker.take(10, timeout=0.2) == []
+        await worker.consume(["dead"], prefetch=200)
+        aside = await taken(worker, 150)
+    for got, prefix in ((kept, "kept"), (aside, "aside")):
+        assert Counter(message.message_id for message in got) == {f"{prefix}{number}": 1 for number in range(150)}
+    # RabbitMQ 4 counts the rejection.
+    assert max(message.delivery_count for message in aside) <= 1
+    assert await depth(vhost, "ordinary") == 0
+
+
+async def test_what_is_worked_off_slowly_comes_at_its_rate(bus: Bus) -> None:
+    """However much waits there, and whatever else comes, no more than so many a second are taken of such a lane."""
+    (slow,) = SLOWLY
+    await bus.declare(lane(slow))
+    await bus.publish_many(letters(40, slow, "slow"))
+    await bus.consume(["ordinary", slow], prefetch=200)
+    began = time.monotonic()
+    await bus.publish_many(letters(40))
+    got = [message.queue for message in await taken(bus, 80)]
+    # The last ones are taken before their rest.
+    assert time.monotonic() - began >= (40 - SLOWLY[slow]) / SLOWLY_A_SECOND
+    assert (got.count("ordinary"), got.count(slow)) == (40, 40)
+
+
+async def test_a_message_that_cannot_be_judged_is_not_acknowledged_with_its_neighbours(bus: Bus) -> None:
+    """Where telling what to put aside fails, nothing is taken over the hole: all of it comes again."""
+
+    def fails(message: Incoming) -> bool:
+        raise KeyError(message.message_id)
+
+    sent = letters(3)
+    await bus.publish_many(sent)
+    await bus.consume(["ordinary"], prefetch=10, aside=fails)
+    with pytest.raises(ConnectionLost, match="KeyError"):
+        await bus.take(10, timeout=SOON)
+    await bus.consume(["ordinary"], prefetch=10)
+    assert await distinct(bus) == {message.message_id for message in sent}
 
 
 async def test_what_kills_its_worker_takes_no_neighbour_to_the_delivery_limit(vhost: str) -> None:

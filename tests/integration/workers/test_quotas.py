@@ -19,7 +19,6 @@ from lienthong.settings import QuotaSettings
 from lienthong.signature.policy import Policy
 from lienthong.topology.names import Step, work_queue
 from lienthong.topology.plan import exchange_plan
-from lienthong.worker.ladder import Ladder
 from lienthong.worker.quotas import Quotas
 from lienthong.worker.runner import Runner
 from lienthong_ingest.handler import IngestDocument
@@ -90,6 +89,17 @@ async def test_workers_share_one_count(ingests: list[IngestDocument], ledger: Le
     assert await entries(database, "DocumentRefused") == LIMIT
 
 
+async def test_a_flood_is_told_when_it_arrives(ingests: list[IngestDocument], ledger: Ledger, database: str) -> None:
+    """The alarm comes with the first document of a flood, though the ledger has room for it: most still wait unread."""
+    arrived = many(LIMIT + 2)
+    assert [ingests[0].puts_aside(message) for message in arrived][-1]
+    for message in arrived[:2]:
+        (answer,) = answers(await handle(ingests[0], ledger, message))
+        assert answer.kind == "receipt"
+        assert await entries(database, "AgencyThrottled") == 1
+    assert await entries(database, "AgencyUnthrottled") == 0
+
+
 async def test_what_comes_back_gets_the_answer_it_got(ingests: list[IngestDocument], ledger: Ledger) -> None:
     """A redelivered batch is not counted again: the same are received, the same refused, by whichever worker."""
     batch = many(LIMIT + 3)
@@ -138,7 +148,7 @@ async def test_a_flood_waits_behind_those_it_came_before(vhost: str, ledger: Led
         await bus.declare(exchange_plan())
         user = str(bus.user)
         flood = [(message.user_id, message) for message in many(FLOOD)]
-        # No more than a tenth of the quota: else their sender is hasty too when they come in more than one batch.
+        # More than a fiftieth of the quota: it is behind nobody for that.
         behind = [(message.user_id, message) for message in many(2, "H41")]
         for sender, message in flood + behind:
             origin = str(sender), str(message.message_id)
@@ -150,7 +160,7 @@ async def test_a_flood_waits_behind_those_it_came_before(vhost: str, ledger: Led
                 ]
             )
         quotas = Quotas("document", QuotaSettings(documents_per_minute=20))
-        ingest = IngestDocument(store, quotas, Ladder(Step.INGEST, user).put_aside)
+        ingest = IngestDocument(store, quotas)
         runner = Runner(ingest, bus=worker, ledger=ledger, user=user, batch_limit=20)
         running = asyncio.create_task(runner.run())
         await bus.consume([work_queue(Step.NOTIFIER)], prefetch=500)

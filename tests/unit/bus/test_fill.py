@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,9 +11,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lienthong.bus.connection import Bus
-from lienthong.bus.consumer import BATCH_BYTES, PREFETCH_BYTES, fill, room
+from lienthong.bus.consumer import BATCH_BYTES, PREFETCH_BYTES, SLOWLY, YIELDS_SECONDS, fill, room, served_now
 from lienthong.bus.messages import Incoming
 from lienthong.errors import MisconfiguredError
+
+
+@dataclass
+class Resting:
+    """A lane that holds something."""
+
+    queue: str
+    rests_until: float = 0.0
 
 
 def waiting(queue: str, *delivery_counts: int) -> deque[Incoming]:
@@ -28,6 +36,16 @@ def test_the_first_lane_is_served_first() -> None:
     """Urgent messages come before ordinary ones that waited longer."""
     urgent, ordinary = waiting("urgent", 0, 0), waiting("ordinary", 0, 0)
     assert [message.queue for message in fill([urgent, ordinary], 100)] == ["urgent"] * 2 + ["ordinary"] * 2
+
+
+def test_what_is_worked_off_slowly_yields_but_not_for_ever() -> None:
+    """A slow lane is served alone, not while it rests, and beside others only when it has yielded for long enough."""
+    (queue,) = SLOWLY
+    ordinary, slow = Resting("ordinary"), Resting(queue, rests_until=100.0)
+    assert served_now([slow], 99.9) == []
+    assert served_now([slow], 100.0) == [slow]
+    assert served_now([ordinary, slow], 100.0) == [ordinary]
+    assert served_now([ordinary, slow], 100.0 + YIELDS_SECONDS) == [ordinary, slow]
 
 
 def test_a_quarter_is_kept_for_the_ordinary_lane() -> None:
