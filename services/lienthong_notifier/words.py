@@ -123,8 +123,10 @@ def _status(one: Announcement) -> Words:
 def _throttled(one: Announcement) -> Words:
     what = {"document": ("văn bản", "documents"), "status": ("trạng thái", "statuses")}[one.facts["kind"]]
     return Words(
-        f"{one.subject} gửi quá nhiều {what[0]}; phần vượt hạn mức bị từ chối (hạn mức {one.facts['limit']})",
-        f"{one.subject} sends too many {what[1]}; what exceeds its quota of {one.facts['limit']} is refused",
+        f"{one.subject} gửi quá nhiều {what[0]}; phần vượt hạn mức bị từ chối (hạn mức {one.facts['limit']}). "
+        f"Chặn ngay: lienthong agency suspend {one.subject}",
+        f"{one.subject} sends too many {what[1]}; what exceeds its quota of {one.facts['limit']} is refused. "
+        f"To cut it off at once: lienthong agency suspend {one.subject}",
     )
 
 
