@@ -1,8 +1,17 @@
 """What a flood of one agency costs its neighbours: part of ``make bench``.
 
-One client submits as fast as it can, from a process of its own. Before that and meanwhile another agency sends a
-document every now and then, and takes the time to its receipt and to its delivery. Both are measured in one run, on
-the same servers; what counts is the ratio.
+An agency sends a document every now and then, and takes the time to its receipt and to its delivery: while nothing else
+happens, while another agency floods, and while what was put aside of that flood is worked off; then what is left of it
+is taken away, and all of it begins anew, with another flooder. What counts is the ratio to the quiet just before, of
+medians and of slowest twentieths, with floods of a fixed rate, far above what is allowed.
+
+A last flood comes as fast as one connection is confirmed. It takes whatever processors and disk still give, so here,
+where it shares them with all it is to be compared with, its ratio says how far the machine was from its limits before:
+it is printed, and counts for nothing.
+
+The flooder publishes from a process of its own. In a country it has a machine of its own as well; so that its processor
+time is not taken from the exchange's here, it yields to every other process (nice 19). What the broker and the workers
+spend on the flood is measured in full.
 """
 
 from __future__ import annotations
@@ -14,16 +23,19 @@ import sys
 import tempfile
 import time
 import uuid
-from collections import Counter
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import aio_pika
 from rich.console import Console
 from rich.table import Table
 
-from lienthong.agency import AgencyClient, Receipt, Refused
+from lienthong.agency import AgencyClient, Receipt
+from lienthong.bus.connection import Bus
+from lienthong.bus.messages import Outgoing
 from lienthong.edxml import Document, OtherInfo, encode
 from lienthong.ledger.ledger import Ledger
 from lienthong.simulation.credentials import Credentials
@@ -34,23 +46,42 @@ from lienthong.simulation.traffic import plan_letter
 from lienthong.simulation.units import Member, Role, Unit
 from lienthong.testing.databases import create_database
 from lienthong.testing.servers import running_servers
-from lienthong.topology.names import Step
+from lienthong.topology.names import SUBMISSION, Step, SubmissionKey, returned_queue, work_queue
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
-FLOOD: Final = 3000
+    from lienthong.simulation.exchange import Exchange
+    from lienthong.testing.servers import Servers
+
+QUOTA: Final = 600
+"""Documents that an agency may send in a minute: the default. The neighbour may send more."""
+TIMES: Final = 20
+"""How many times its quota a flooder sends."""
+ROUNDS: Final = 4
 AT_ONCE: Final = 100
-PAUSE: Final = 0.2
+PAUSE: Final = 0.1
+WARM: Final = 30
+"""Documents of the neighbour before its times count: what is done for the first time is slower."""
 QUIET_SECONDS: Final = 15.0
-"""How long before the flood."""
+FLOOD_SECONDS: Final = 15.0
+AFTER_SECONDS: Final = 10.0
+QUIET: Final = "quiet"
+PERIODS: Final = (QUIET, "while it is submitted", "while it is worked off")
+LANE: Final = work_queue(Step.INGEST)
+ASIDE: Final = returned_queue(Step.INGEST)
+LATER: Final = tuple(work_queue(step) for step in Step if step is not Step.INGEST)
+CALM: Final = 10
+"""How often in a row, a fifth of a second apart, nothing may stand in a queue before it counts as quiet."""
 LIMIT: Final = 2.0
-SENDER, RECEIVER, FLOODER, FLOODED = "H01", "H02", "H03", "H04"
+SENDER, RECEIVER, FLOODED = "H01", "H02", "H03"
+FLOODERS: Final = tuple(f"H{number}" for number in range(11, 12 + ROUNDS))
+"""One for each flood: what one has used of its quota stays used for a while."""
 MEMBERS: Final = tuple(
-    Member(Unit(code, f"Tỉnh {code}", "province"), Role.SENDS_ONLY) for code in (SENDER, RECEIVER, FLOODER, FLOODED)
+    Member(Unit(code, f"Tỉnh {code}", "province"), Role.SENDS_ONLY) for code in (SENDER, RECEIVER, FLOODED, *FLOODERS)
 )
-QUOTA: Final = 120
-"""Documents that the flooder may send in a minute."""
+SECONDS: Final = 120.0
+"""How long to wait, at most, until nothing is under way."""
 
 
 @dataclass
@@ -73,38 +104,40 @@ def letter(sender: str, receiver: str) -> Document:
     return replace(draft.document(render(draft.letter)), other=OtherInfo())
 
 
-async def flood(url: str) -> None:
-    """Submit as fast as one client can, wait for every answer, and print what came of it."""
-    document = letter(FLOODER, FLOODED)
-    bodies = [encode(replace(document, document_id=f"flood {number}")) for number in range(FLOOD)]
-    answers = Counter[str]()
-    async with AgencyClient(url, signer=None) as agency:
-        turn = asyncio.Semaphore(AT_ONCE)
+async def flood(url: str, flooder: str, rate: float) -> None:
+    """Submit for `FLOOD_SECONDS`, and print how many documents and how much processor time it was.
 
-        async def send(body: bytes) -> None:
-            async with turn:
-                await agency.send(body)
+    Args:
+        url: the broker's, as the flooder's user.
+        flooder: the agency.
+        rate: documents a second; 0 for as many as are confirmed, `AT_ONCE` at a time.
+    """
+    os.nice(19)
+    body = encode(replace(letter(flooder, FLOODED), document_id="flood 0"))
+    async with Bus(url, name="flooder") as bus:
+        began, spent, sent = time.monotonic(), time.process_time(), 0
 
-        async def send_all() -> tuple[float, float]:
-            began, spent = time.monotonic(), time.process_time()
-            await asyncio.gather(*map(send, bodies))
-            sys.stdout.write("sent\n")
-            sys.stdout.flush()
-            return time.monotonic() - began, time.process_time() - spent
+        async def send() -> None:
+            nonlocal sent
+            while (passed := time.monotonic() - began) < FLOOD_SECONDS:
+                if rate and sent > rate * passed:
+                    await asyncio.sleep(sent / rate - passed)
+                    continue
+                sent += 1
+                name = f"flood {sent}"
+                message = Outgoing(
+                    SUBMISSION,
+                    SubmissionKey.DOCUMENT,
+                    name,
+                    body.replace(b"flood 0", name.encode()),
+                    content_type="application/edxml+xml",
+                    user_id=flooder,
+                )
+                (failure,) = await bus.publish_many([message])
+                assert failure is None, failure
 
-        async def hear_all() -> None:
-            async for told in agency.statuses():
-                if isinstance(told, Receipt | Refused):
-                    answers[told.kind] += 1
-                if answers.total() == FLOOD:
-                    break
-
-        (seconds, spent), _ = await asyncio.gather(send_all(), hear_all())
-        await agency.settle()
-    sys.stdout.write(
-        f"{FLOOD} documents at {FLOOD / seconds:.0f} a second: {answers['receipt']} received, "
-        f"{answers['refusal']} refused\n{spent}\n"
-    )
+        await asyncio.gather(*(send() for _ in range(AT_ONCE)))
+        sys.stdout.write(f"{sent} {time.process_time() - spent}\n")
 
 
 class Neighbour:
@@ -113,58 +146,68 @@ class Neighbour:
     def __init__(self, sender: AgencyClient, receiver: AgencyClient) -> None:
         self._sender, self._receiver = sender, receiver
         self.times = Times()
-        self.stopping = False
-        self._last_sent = False
+        self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Go on until `stopping`, and until what was sent has arrived."""
-        await asyncio.gather(self._hear(), self._get(), self._send())
+        """Go on until it is cancelled."""
+        async with asyncio.TaskGroup() as group:
+            for part in (self._hear(), self._get(), self._send()):
+                group.create_task(part)
+
+    async def has(self, documents: int) -> None:
+        """Wait until so many of its documents have been delivered."""
+        async with asyncio.timeout(SECONDS):
+            while len(self.times.delivered) < documents:
+                await self._next()
+
+    async def all_is_there(self) -> None:
+        """Wait until what it has sent has its receipts and is delivered."""
+        names = set(self.times.sent)
+        async with asyncio.timeout(SECONDS):
+            while not (names <= self.times.received.keys() and names <= self.times.delivered.keys()):
+                await self._next()
+
+    async def _next(self) -> None:
+        self._news.clear()
+        await self._news.wait()
 
     async def _send(self) -> None:
         document, times = letter(SENDER, RECEIVER), self.times
-        while not self._last_sent:
+        while True:
             await asyncio.sleep(PAUSE)
-            self._last_sent = self.stopping
             name = f"neighbour {len(times.sent)}"
             times.sent[name] = time.monotonic()
             await self._sender.send(replace(document, document_id=name))
 
     async def _hear(self) -> None:
         async for told in self._sender.statuses():
-            if isinstance(told, Receipt) and self._arrived(told.document_id, self.times.received):
-                break
+            if isinstance(told, Receipt):
+                self._arrived(told.document_id, self.times.received)
 
     async def _get(self) -> None:
         async for delivery in self._receiver.deliveries():
-            arrived = self._arrived(delivery.document.document_id, self.times.delivered)
+            self._arrived(delivery.document.document_id, self.times.delivered)
             await delivery.done()
-            if arrived:
-                break
 
-    def _arrived(self, name: str, times: dict[str, float]) -> bool:
-        """Take the time; tell whether it was the last."""
+    def _arrived(self, name: str, times: dict[str, float]) -> None:
         times[name] = time.monotonic() - self.times.sent[name]
-        return self._last_sent and times.keys() == self.times.sent.keys()
+        self._news.set()
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What was measured.
+    """What was measured with one flood.
 
     Attributes:
-        times: the neighbour's.
-        began: when the flood began.
-        sent: when all of it was submitted.
-        ended: when it had all its answers.
-        told: what came of it.
-        processor: seconds of processor time that flooder and workers took meanwhile.
+        taken: seconds to the receipt and to the delivery of each of the neighbour's documents, by period.
+        submitted: documents of the flood.
+        waiting: how many of them stood before ingest when it ended, in its lane and put aside.
+        processor: seconds of processor time that flooder and workers took while it was submitted.
     """
 
-    times: Times
-    began: float
-    sent: float
-    ended: float
-    told: str
+    taken: dict[str, tuple[list[float], list[float]]]
+    submitted: int
+    waiting: tuple[int, int]
     processor: dict[str, float]
 
 
@@ -174,87 +217,140 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def measure(urls: Sequence[str], workers: Supervisor) -> Measured:
-    """Have an agency send, and after a while another one flood."""
-    async with (
-        AgencyClient(urls[0], signer=None) as sender,
-        AgencyClient(urls[1], signer=None, report_arrival=False) as receiver,
-    ):
-        neighbour = Neighbour(sender, receiver)
-        running = asyncio.create_task(neighbour.run())
-        await asyncio.sleep(QUIET_SECONDS)
-        before = {step: processor_seconds(workers.pid(step)) for step in Step}
-        began = time.monotonic()
-        flooding = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, urls[2], stdout=asyncio.subprocess.PIPE
-        )
-        assert flooding.stdout is not None
-        await flooding.stdout.readline()
-        sent = time.monotonic()
-        output, _ = await flooding.communicate()
-        told, _, seconds = output.decode().strip().rpartition("\n")
-        ended = time.monotonic()
-        processor = {str(step): processor_seconds(workers.pid(step)) - before[step] for step in Step}
-        processor["flooder"] = float(seconds)
-        neighbour.stopping = True
-        await running
-    return Measured(neighbour.times, began, sent, ended, told, processor)
+async def measure(exchange: Exchange, neighbour: Neighbour, workers: Supervisor, flooder: str, rate: float) -> Measured:
+    """Look at the neighbour's times while it is quiet, while there is a flood, and after that; leave nothing of it."""
+    moments = [time.monotonic()]
+    await asyncio.sleep(QUIET_SECONDS)
+    before = {step: processor_seconds(workers.pid(step)) for step in Step}
+    moments.append(time.monotonic())
+    flooding = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, exchange.agency_url(flooder), flooder, str(rate), stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await flooding.communicate()
+    moments.append(time.monotonic())
+    submitted, spent = output.decode().split()
+    processor = {str(step): processor_seconds(workers.pid(step)) - before[step] for step in Step}
+    processor["flooder"] = float(spent)
+    async with Bus(exchange.broker_url, name="bench") as bus:
+        lengths = await bus.lengths([LANE, ASIDE])
+        await asyncio.sleep(AFTER_SECONDS)
+        moments.append(time.monotonic())
+        await calm(exchange.broker_url, bus)
+    await neighbour.all_is_there()
+    taken = {
+        name: neighbour.times.between(first, last)
+        for name, first, last in zip(PERIODS, moments[:-1], moments[1:], strict=True)
+    }
+    return Measured(taken, int(submitted), (lengths[LANE] or 0, lengths[ASIDE] or 0), processor)
 
 
-async def limit(ledger_url: str, agency: str, documents_per_minute: int) -> None:
-    """Let an agency send no more than that."""
+async def calm(broker_url: str, bus: Bus) -> None:
+    """Take away what still waits of a flood, and wait until nothing of it is under way."""
+    connection = await aio_pika.connect(broker_url)
+    async with connection, asyncio.timeout(SECONDS), connection.channel() as channel:
+        aside = await channel.get_queue(ASIDE, ensure=False)
+        quiet = 0
+        while quiet < CALM:
+            await aside.purge()
+            await asyncio.sleep(0.2)
+            quiet = 0 if any((await bus.lengths([LANE, ASIDE, *LATER])).values()) else quiet + 1
+
+
+async def set_free(ledger_url: str, agency: str) -> None:
+    """Let an agency send as much as it likes."""
     ledger = await Ledger.connect(ledger_url)
     async with ledger.access() as unit:
         allowance = await unit.allowance(agency)
         assert allowance is not None
-        await unit.allow(replace(allowance, documents_per_minute=documents_per_minute))
+        await unit.allow(replace(allowance, documents_per_minute=0))
     await ledger.close()
+
+
+@asynccontextmanager
+async def running_exchange(servers: Servers, folder: Path) -> AsyncIterator[tuple[Exchange, Supervisor]]:
+    """Provide an exchange with its workers, which limits all agencies but the neighbour."""
+    name = f"flood_{uuid.uuid4().hex}"
+    exchange = await found_exchange(
+        f"{servers.broker_url}/{name}",
+        servers.management_url,
+        await create_database(servers.ledger_url, name),
+        payload_folder=folder / "payload",
+        members=MEMBERS,
+        credentials=Credentials.issue(folder / "authority", MEMBERS),
+    )
+    await set_free(exchange.ledger_url, SENDER)
+    quota = {"LIENTHONG_QUOTA_DOCUMENTS_PER_MINUTE": str(QUOTA)}
+    environments = {step: {**environment, **quota} for step, environment in exchange.environments.items()}
+    async with Supervisor(environments, logs=folder / "logs", scratch=folder / "scratch") as workers:
+        yield exchange, workers
+
+
+async def measure_all(exchange: Exchange, workers: Supervisor) -> tuple[list[Measured], Measured]:
+    """Return what floods of the fixed rate cost, and what one as fast as it can costs."""
+    async with (
+        AgencyClient(exchange.agency_url(SENDER), signer=None) as sender,
+        AgencyClient(exchange.agency_url(RECEIVER), signer=None, report_arrival=False) as receiver,
+    ):
+        neighbour = Neighbour(sender, receiver)
+        running = asyncio.create_task(neighbour.run())
+        try:
+            await neighbour.has(WARM)
+            *fixed, last = FLOODERS
+            rounds = [await measure(exchange, neighbour, workers, one, TIMES * QUOTA / 60) for one in fixed]
+            return rounds, await measure(exchange, neighbour, workers, last, 0)
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+
+
+def twentieth(taken: Sequence[float]) -> float:
+    """Return what all but the slowest twentieth stayed below."""
+    return statistics.quantiles(taken, n=20)[-1]
+
+
+def show(console: Console, title: str, rounds: Sequence[Measured]) -> float:
+    """Print what floods of one kind cost; return the largest ratio to quiet."""
+    table = Table("the neighbour's", "median", "ratio to quiet", "slowest twentieth", "ratio to quiet", title=title)
+    worst = 0.0
+    for position, what in enumerate(("receipt", "delivery")):
+        for period in PERIODS:
+            row = [f"{what}, {period}"]
+            for figure in (statistics.median, twentieth):
+                seconds = statistics.median(figure(one.taken[period][position]) for one in rounds)
+                ratios = [figure(one.taken[period][position]) / figure(one.taken[QUIET][position]) for one in rounds]
+                ratio = statistics.median(ratios)
+                worst = max(worst, ratio)
+                row += [f"{seconds * 1000:.0f} ms", f"{ratio:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"]
+            table.add_row(*row)
+    console.print(table)
+    for one in rounds:
+        spent = ", ".join(f"{who} {seconds / one.submitted * 1000:.2f}" for who, seconds in one.processor.items())
+        console.print(
+            f"{one.submitted / FLOOD_SECONDS:.0f} documents a second; at the end {one.waiting[0]} stood in the "
+            f"lane and {one.waiting[1]} were put aside; processor time for each in ms: {spent}"
+        )
+    return worst
 
 
 async def main() -> int:
     """Measure, print, and return 1 when a flood costs a neighbour more than it may."""
     with tempfile.TemporaryDirectory() as name, running_servers(Path(name, "servers")) as servers:
-        folder, vhost = Path(name), "flood"
-        exchange = await found_exchange(
-            f"{servers.broker_url}/{vhost}",
-            servers.management_url,
-            await create_database(servers.ledger_url, f"flood_{uuid.uuid4().hex}"),
-            payload_folder=folder / "payload",
-            members=MEMBERS,
-            credentials=Credentials.issue(folder / "authority", MEMBERS),
-        )
-        await limit(exchange.ledger_url, FLOODER, QUOTA)
-        async with Supervisor(exchange.environments, logs=folder / "logs", scratch=folder / "scratch") as workers:
-            urls = [exchange.agency_url(code) for code in (SENDER, RECEIVER, FLOODER)]
-            found = await measure(urls, workers)
+        async with running_exchange(servers, Path(name)) as (exchange, workers):
+            fixed, fastest = await measure_all(exchange, workers)
         description = servers.description
-    times = found.times
-    table = Table("the neighbour's", "median", "ratio to quiet", "slowest tenth")
-    exceeded = False
-    first = min(times.sent.values()) + 2  # what is done for the first time is slower
-    periods = {
-        "before the flood": (first, found.began),
-        "while it is submitted": (found.began, found.sent),
-        "until it is answered": (found.sent, found.ended),
-    }
-    for position, what in enumerate(("receipt", "delivery")):
-        quiet = statistics.median(times.between(*periods["before the flood"])[position])
-        for name, period in periods.items():
-            taken = times.between(*period)[position]
-            ratio = statistics.median(taken) / quiet
-            exceeded |= ratio > LIMIT
-            slow = statistics.quantiles(taken, n=10)[-1]
-            table.add_row(f"{what} {name}", f"{quiet * ratio * 1000:.0f} ms", f"{ratio:.2f}", f"{slow * 1000:.0f} ms")
-    console = Console(width=130)
-    console.print(table)
-    console.print(f"{found.told}; it lasted {found.ended - found.began:.1f} s; {description}; may cost {LIMIT:g} times")
-    spent = ", ".join(f"{who} {seconds / FLOOD * 1000:.2f}" for who, seconds in found.processor.items())
-    console.print(f"processor time for each document of the flood, in ms: {spent}")
-    return int(exceeded)
+    console = Console(width=150)
+    worst = show(console, f"floods of {TIMES} times the quota", fixed)
+    show(console, "a flood as fast as one connection is confirmed: for information", [fastest])
+    console.print(
+        f"{description}, {os.cpu_count()} processors for servers, workers, neighbour and flooder: what comes as fast "
+        f"as it can starves them by itself; a flood of {TIMES} times the quota may cost {LIMIT:g} times, and costs "
+        f"{worst:.2f} times at most; load {os.getloadavg()[1]:.1f}"
+    )
+    return int(worst > LIMIT)
 
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        asyncio.run(flood(sys.argv[1]))
+        asyncio.run(flood(sys.argv[1], sys.argv[2], float(sys.argv[3])))
     else:
         sys.exit(asyncio.run(main()))
