@@ -16,6 +16,7 @@ GROUPS: Final = {
     "calendar": ("calendar",),
     "config": ("config",),
     "deadletter": ("deadletter",),
+    "deploy": ("deploy",),
     "demo": ("demo",),
     "document": ("document",),
     "edxml": ("edxml",),
