@@ -10,8 +10,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from lienthong.access.installation import Installation, Places
 from lienthong.testing.servers import Kind
-from lienthong_cli import demo_background, demo_run
+from lienthong_cli import demo_background, demo_robots, demo_run
+from lienthong_cli.deploy import DEFAULT_AGENCIES as AGENCIES
+from lienthong_cli.deploy import DEFAULT_KEYS as KEYS
 from lienthong_cli.endings import INTERRUPTED, explained
 
 __all__ = ["app"]
@@ -75,6 +78,29 @@ def status() -> None:
     with explained():
         running = demo_background.show(FOLDER.absolute(), _console())
     raise typer.Exit(0 if running else 1)
+
+
+@app.command()
+def robots(
+    units: Annotated[int, typer.Option(min=3, help="Bao nhiêu cơ quan / how many agencies.")] = 24,
+    documents: Annotated[int, typer.Option(min=2, help="Số văn bản mỗi lượt / documents in a round.")] = 60,
+    seconds: Annotated[float, typer.Option(min=1, help="Mỗi lượt trong bao lâu / how long a round takes.")] = 120.0,
+) -> None:
+    """Cơ quan rô-bốt trên một trục đang chạy trong Docker / robot agencies on an exchange that runs in Docker.
+
+    Until they are ended they write, answer and report. The exchange has to be one of development: they get their keys
+    from its own authorities, and are official without having shown anything.
+    """
+    with explained():
+        demo_robots.play(
+            Installation(KEYS, Places()),
+            KEYS / "authority/signing",
+            AGENCIES,
+            units=units,
+            documents=documents,
+            seconds=seconds,
+            say=typer.echo,
+        )
 
 
 @app.command(hidden=True)

@@ -20,17 +20,19 @@ from lienthong.testing.docker_cluster import BROKERS, COMPOSE_FILE, LEDGERS, SEC
 
 ROOT = Path(__file__).parents[2]
 STACK = ROOT / "deploy/compose.yaml"
+DEMO = ROOT / "deploy/compose.demo.yaml"
 OUR_IMAGE = "lienthong:local"
 ONCE = {"keys", "setup"}
 COMMANDS = {"operator", "agency"}
 
 
-def as_read(file: Path, *options: str) -> dict[str, Any]:
-    """Return a compose file as Docker reads it, without any variable of ours; skips when there is no compose."""
+def as_read(*files: Path, profile: str = "") -> dict[str, Any]:
+    """Return compose files as Docker reads them, one over the other, with none of our variables; may skip."""
     if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"], check=False).returncode:  # noqa: S607
         pytest.skip("docker compose is not installed")
+    files_ = [word for file in files for word in ("-f", str(file))]
     read = subprocess.run(  # noqa: S603 - our own arguments
-        ["docker", "compose", "-f", str(file), *options, "config", "--format", "json"],  # noqa: S607
+        ["docker", "compose", *files_, "--profile", profile, "config", "--format", "json"],  # noqa: S607
         env={name: value for name, value in os.environ.items() if not name.startswith(("LIENTHONG_", "COMPOSE_"))},
         check=True,
         capture_output=True,
@@ -51,8 +53,8 @@ def test_docker_accepts_the_cluster() -> None:
 
 
 def test_docker_accepts_the_stack() -> None:
-    """The file is valid by itself, of the versions that are tested; every service is confined and has its limits."""
-    services = as_read(STACK, "--profile", "commands")["services"]
+    """The file is valid, with robots too, of the versions that are tested; every service is confined and limited."""
+    services = as_read(STACK, DEMO, profile="commands")["services"]
     images = {name: service["image"] for name, service in services.items() if service["image"] != OUR_IMAGE}
     assert images == {"broker": docker.BROKER_IMAGE, "ledger": docker.LEDGER_IMAGE}
     assert [name for name, service in services.items() if "build" in service] == ["keys"]
@@ -77,7 +79,7 @@ def test_docker_accepts_the_stack() -> None:
 
 def test_no_worker_has_anothers_keys() -> None:
     """The keys of each process are in a volume that only it and those who make them have."""
-    services = as_read(STACK, "--profile", "commands")["services"]
+    services = as_read(STACK, profile="commands")["services"]
     having: dict[str, set[str]] = {}
     for name, service in services.items():
         for volume in service.get("volumes", ()):

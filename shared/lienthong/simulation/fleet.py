@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 from lienthong.agency import AgencyClient
 from lienthong.bus.backoff import Backoff
@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    from lienthong.simulation.credentials import Holder
-    from lienthong.simulation.exchange import Exchange
+    from lienthong.simulation.credentials import Credentials, Holder
     from lienthong.simulation.papers import Papers
     from lienthong.simulation.traffic import Draft
     from lienthong.simulation.units import Member
@@ -45,6 +44,17 @@ class _Program:
     duplicates: int = 0
 
 
+class Reachable(Protocol):
+    """What a robot has to know of an exchange."""
+
+    @property
+    def credentials(self) -> Credentials:
+        """The keys of the agencies."""
+
+    def agency_url(self, code: str) -> str:
+        """Return the AMQP URL of a connected agency."""
+
+
 class Fleet:
     """A robot for each connected member, at work for the length of a block.
 
@@ -56,7 +66,7 @@ class Fleet:
     """
 
     def __init__(
-        self, exchange: Exchange, papers: Papers, members: Iterable[Member], *, state: Path | None = None
+        self, exchange: Reachable, papers: Papers, members: Iterable[Member], *, state: Path | None = None
     ) -> None:
         self.tally = Tally()
         self._exchange = exchange

@@ -255,7 +255,9 @@ def statuses_for(draft: Draft | None, code: str, role: Role) -> tuple[str, ...]:
     return (*_BEFORE_ANSWER[draft.business], DECLINES if code in draft.declined_by else AGREES)
 
 
-def plan_traffic(members: Sequence[Member], *, documents: int, seed: int, issued_on: date) -> Traffic:
+def plan_traffic(
+    members: Sequence[Member], *, documents: int, seed: int, issued_on: date, number: int | None = None
+) -> Traffic:
     """Plan the documents of a run.
 
     Two or more of different senders go to everybody who receives documents, so that every unit shows what it does;
@@ -267,8 +269,9 @@ def plan_traffic(members: Sequence[Member], *, documents: int, seed: int, issued
         documents: how many documents to write, at least two.
         seed: the same seed, cast and date give the same documents.
         issued_on: the date they carry.
+        number: the last one that every register has given on that day; drawn when left out.
     """
-    return _Planner(members, seed, issued_on).plan(documents)
+    return _Planner(members, seed, issued_on, number).plan(documents)
 
 
 def plan_letter(
@@ -281,14 +284,15 @@ def plan_letter(
 
 
 class _Planner:
-    def __init__(self, members: Sequence[Member], seed: int, issued_on: date) -> None:
+    def __init__(self, members: Sequence[Member], seed: int, issued_on: date, number: int | None = None) -> None:
         self.lot = random.Random(f"traffic {seed}")  # noqa: S311 - a repeatable lot, nothing secret
         self.members = tuple(members)
         self.issued_on = issued_on
         self.roles = {member.unit.code: member.role for member in members}
         self.writers = [member.unit for member in members if member.role.connected]
         self.readers = [member.unit for member in members if member.role.receives]
-        self.numbers = {unit.code: self.lot.randint(100, 900) for unit in self.writers}
+        drawn = {unit.code: self.lot.randint(100, 900) for unit in self.writers}
+        self.numbers = drawn if number is None else dict.fromkeys(drawn, number)
 
     def plan(self, documents: int) -> Traffic:
         broadcasts = max(2, round(documents * BROADCAST_SHARE))
