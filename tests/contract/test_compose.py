@@ -21,6 +21,7 @@ from lienthong.testing.docker_cluster import BROKERS, COMPOSE_FILE, LEDGERS, SEC
 ROOT = Path(__file__).parents[2]
 STACK = ROOT / "deploy/compose.yaml"
 DEMO = ROOT / "deploy/compose.demo.yaml"
+CLUSTER = ROOT / "deploy/compose.cluster.yaml"
 OUR_IMAGE = "lienthong:local"
 ONCE = {"keys", "setup"}
 COMMANDS = {"operator", "agency"}
@@ -41,7 +42,7 @@ def as_read(*files: Path, profile: str = "") -> dict[str, Any]:
     return said
 
 
-def test_docker_accepts_the_cluster() -> None:
+def test_docker_accepts_the_servers() -> None:
     """The file is valid by itself, of the versions that are tested, open to this machine only, secrets in files."""
     said = as_read(COMPOSE_FILE)
     assert {name: service["image"] for name, service in said["services"].items()} == dict.fromkeys(
@@ -53,10 +54,11 @@ def test_docker_accepts_the_cluster() -> None:
 
 
 def test_docker_accepts_the_stack() -> None:
-    """The file is valid, with robots too, of the versions that are tested; every service is confined and limited."""
-    services = as_read(STACK, DEMO, profile="commands")["services"]
+    """The files are valid over one another, of the versions that are tested; every service is confined and limited."""
+    services = as_read(STACK, DEMO, CLUSTER, profile="commands")["services"]
     images = {name: service["image"] for name, service in services.items() if service["image"] != OUR_IMAGE}
-    assert images == {"broker": docker.BROKER_IMAGE, "ledger": docker.LEDGER_IMAGE}
+    brokers, ledgers = ("broker", "broker2", "broker3"), ("ledger", "ledger2")
+    assert images == dict.fromkeys(brokers, docker.BROKER_IMAGE) | dict.fromkeys(ledgers, docker.LEDGER_IMAGE)
     assert [name for name, service in services.items() if "build" in service] == ["keys"]
     for name, service in services.items():
         assert service["read_only"] is service["init"] is True, name
@@ -74,7 +76,9 @@ def test_docker_accepts_the_stack() -> None:
         if name not in COMMANDS:
             assert {"memory", "pids"} <= service["deploy"]["resources"]["limits"].keys(), name
     ports = [(name, port) for name, service in services.items() for port in service.get("ports", ())]
-    assert [(name, port["host_ip"], port["target"]) for name, port in ports] == [("broker", "127.0.0.1", 5671)]
+    assert [(name, port["host_ip"], port["target"]) for name, port in ports] == [
+        (broker, "127.0.0.1", 5671) for broker in brokers
+    ]
 
 
 def test_no_worker_has_anothers_keys() -> None:

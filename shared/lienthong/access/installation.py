@@ -3,8 +3,8 @@
 A folder for each process, so that each can be given its own and no other's::
 
     authority/             the two development authorities, whose keys only the operator may have
-    broker/                broker.pem, broker.key, authority.pem, crls/, and its administrator's password
-    ledger/                the password of the ledger's owner
+    broker/                broker.pem, broker.key, authority.pem, crls/, admin-password, erlang-cookie
+    ledger/                ledger-password, which is its owner's, and replication-password
     ingest/ … notifier/    broker-url, ledger-url, authority.pem, connection.pem, connection.key
     operator/              the same, management-url, and the ledger-url of every role
 
@@ -84,9 +84,14 @@ class Installation:
         """Make what is missing, and fresh revocation lists."""
         self._signatures.publish()
         operator = self._made("operator")
-        owner, administrator = (_kept(operator / f"{name}-password", _new_password) for name in ("owner", "admin"))
-        _write(self._made("ledger", THEIRS) / "password", owner, THEIRS)
-        self._broker(administrator)
+        names = ("ledger-password", "replication-password", "admin-password", "erlang-cookie")
+        words = {name: _kept(operator / name, _new_password) for name in names}
+        owner, administrator = words["ledger-password"], words["admin-password"]
+        for name in names[:2]:
+            _write(self._made("ledger", THEIRS) / name, words[name], THEIRS)
+        for name in names[2:]:
+            _write(self._made("broker", THEIRS) / name, words[name], THEIRS)
+        self._broker()
         ledgers = {role: _kept(operator / _ledger_file(role), partial(self._ledger_url, role)) for role in ROLES}
         for user in OWN_USERS:
             home = self._made(user.partition("-")[2])
@@ -133,17 +138,17 @@ class Installation:
         hosts = ",".join(f"{host}:5432" for host in self._places.ledger)
         return f"postgresql://{user}:{password or _new_password()}@{hosts}/lienthong"
 
-    def _broker(self, administrator: str) -> None:
-        """Give the broker its certificate, the authority it trusts, and its administrator's password."""
+    def _broker(self) -> None:
+        """Give the broker its certificate and the authority it trusts."""
         home = self._made("broker", THEIRS)
-        hosts = (*self._places.broker, "localhost", "127.0.0.1", *self._places.names)
+        # Whatever its nodes are called, as compose calls the first of them, and from this machine.
+        hosts = tuple(dict.fromkeys((*self._places.broker, "broker", "localhost", "127.0.0.1", *self._places.names)))
         if _ends_soon(home / "broker.pem") or _names(home / "broker.pem") != set(hosts):
             _move(self._connections.broker(*hosts), home / "broker", THEIRS)
         _write(home / "authority.pem", self._connections.certificate_file.read_bytes(), THEIRS)
         crls = self._made("broker/crls", THEIRS)
         for file in self._connections.crls.iterdir():
             _write(crls / file.name, file.read_bytes(), THEIRS)
-        _write(home / "admin-password", administrator, THEIRS)
 
     def _connection(self, user: str, home: Path, seen_at: str) -> None:
         """Give a user of the broker its certificate and its address, whose files it sees at a place of its own."""

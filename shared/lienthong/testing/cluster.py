@@ -179,7 +179,7 @@ class _Failover:
 def running_cluster(folder: Path, *, kind: Kind = "auto") -> Iterator[Cluster]:
     """Provide a cluster of three nodes and a PostgreSQL with a standby, and end it afterwards.
 
-    It runs in Docker, from ``deploy/compose.cluster.yaml``, when that is possible here, else as child processes.
+    It runs in Docker, from ``deploy/compose.servers.yaml``, when that is possible here, else as child processes.
 
     Args:
         folder: where native servers keep their files; left empty of them.

@@ -1,4 +1,4 @@
-"""The cluster of ``deploy/compose.cluster.yaml``, as it is shipped, on free ports of the loopback interface."""
+"""The cluster of ``deploy/compose.servers.yaml``, as it is shipped, on free ports of the loopback interface."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMPOSE_FILE", "docker_cluster"]
 
-COMPOSE_FILE = Path(__file__).parents[3] / "deploy/compose.cluster.yaml"
+COMPOSE_FILE = Path(__file__).parents[3] / "deploy/compose.servers.yaml"
 COMPOSE_SECONDS = 180
 STOP_SECONDS = 20
 LOG_TAIL_CHARACTERS = 2000
