@@ -31,6 +31,9 @@ SERVICES = {"broker", "ledger", "ingest", "signature-verify", "router", "status-
 COMMAND_SECONDS = 600
 PATIENCE_SECONDS = 120.0
 
+# The first build of the image fetches what is in it.
+pytestmark = pytest.mark.timeout(900)
+
 
 @dataclass(frozen=True, slots=True)
 class Stack:
