@@ -65,6 +65,8 @@ def test_docker_accepts_the_stack() -> None:
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "container_name" not in service, name
+        # What has no name is left behind once a container was made anew.
+        assert all(volume.get("source") for volume in service["volumes"]), name
         # Ours say in the image who they are.
         assert service["image"] == OUR_IMAGE or service["user"] not in {"", "0", "root"}, name
         secret = [key for key in service.get("environment", ()) if re.search("PASS|SECRET|_URL", key)]
