@@ -162,6 +162,25 @@ def program() -> Callable[[str, str], Path]:
     return find
 
 
+@pytest.fixture(scope="session")
+def node_modules(program: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Provide a folder with the packages of Node's that tests/data/node names, by the lock beside them."""
+    program("node", "nodejs")
+    npm = program("npm", "npm")
+    folder = tmp_path_factory.mktemp("node")
+    for file in (Path(__file__).parent / "data" / "node").iterdir():
+        shutil.copy(file, folder)
+    quietly = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
+    done = subprocess.run(  # noqa: S603 - a program of Debian's
+        [npm, "ci", *quietly], cwd=folder, check=False, capture_output=True, text=True, timeout=240
+    )
+    if done.returncode:
+        if os.environ.get("CI", "").lower() in {"true", "1"}:
+            pytest.fail(done.stderr, pytrace=False)
+        pytest.skip(f"npm: {done.stderr}")
+    return folder / "node_modules"
+
+
 @dataclass
 class Token:
     """A PKCS#11 token of SoftHSM's, which behaves as an HSM does.

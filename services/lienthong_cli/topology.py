@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,7 @@ from lienthong.bus.admin import BrokerAdmin
 from lienthong.document import life_cycle_published
 from lienthong.errors import MisconfiguredError
 from lienthong.settings import AccessSettings, BrokerSettings
-from lienthong.topology.asyncapi import asyncapi
+from lienthong.topology.asyncapi import as_yaml
 from lienthong.topology.plan import exchange_plan
 from lienthong.topology.rights import OPERATOR_USER
 from lienthong_cli.access import Operator, opened_ledger, operator_name
@@ -149,8 +148,8 @@ def _say(difference: Difference, before: str = "") -> None:
 
 @app.command("asyncapi")
 def print_asyncapi() -> None:
-    """In hợp đồng giao tiếp dạng AsyncAPI 3 / print the wire contract as AsyncAPI 3."""
-    print(json.dumps(asyncapi(lienthong.__version__), ensure_ascii=False, indent=2))
+    """In hợp đồng giao tiếp dạng AsyncAPI 3 (YAML) / print the wire contract as AsyncAPI 3, in YAML."""
+    print(as_yaml(lienthong.__version__), end="")
 
 
 @app.command("lifecycle")

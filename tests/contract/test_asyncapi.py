@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import yaml
+from jsonschema import Draft7Validator
+
 import lienthong
 from lienthong.document.messages import Delivered, Receipt, Refused
-from lienthong.topology.asyncapi import asyncapi
+from lienthong.topology.asyncapi import as_yaml, asyncapi
 from lienthong.topology.names import SubmissionKey, delivery_queue, status_queue
 
-PUBLISHED = Path(__file__).parents[2] / "deploy" / "asyncapi.json"
+PUBLISHED = Path(__file__).parents[2] / "deploy" / "asyncapi.yaml"
 
 
 def references(node: object) -> list[str]:
@@ -26,7 +29,19 @@ def references(node: object) -> list[str]:
 
 def test_the_published_contract_is_the_code() -> None:
     """The file in the repository is what the code generates; `lienthong topology asyncapi` writes it."""
-    assert json.loads(PUBLISHED.read_text(encoding="utf-8")) == asyncapi(lienthong.__version__)
+    text = PUBLISHED.read_text(encoding="utf-8")
+    assert text == as_yaml(lienthong.__version__)
+    assert yaml.safe_load(text) == asyncapi(lienthong.__version__)
+
+
+def test_the_published_contract_is_valid(node_modules: Path) -> None:
+    """It is an AsyncAPI document by the schema that AsyncAPI publishes for the version it names."""
+    document = yaml.safe_load(PUBLISHED.read_text(encoding="utf-8"))
+    file = node_modules / "@asyncapi" / "specs" / "schemas" / f"{document['asyncapi']}-without-$id.json"
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    assert "asyncapi" in schema["required"]
+    found = [f"{error.json_path}: {error.message}" for error in Draft7Validator(schema).iter_errors(document)]
+    assert found == []
 
 
 def test_every_reference_leads_somewhere() -> None:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from typing import Any
 
+import yaml
+
 from lienthong.document.codes import MAX_LENGTH
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.document.messages import Deadline, Delivered, Receipt, Refused, Verified, Waiting, WireModel
 from lienthong.document.verdicts import Value, Verdict
 from lienthong.topology.names import SUBMISSION, Header, SubmissionKey, delivery_queue, status_queue
 
-__all__ = ["EDXML", "asyncapi"]
+__all__ = ["EDXML", "as_yaml", "asyncapi"]
 
 EDXML = "application/edxml+xml"
 JSON = "application/json"
@@ -29,8 +31,24 @@ NOTICES: dict[str, type[WireModel]] = {
 CODE = "{code}"
 
 
+class _WrittenOut(yaml.SafeDumper):
+    """Writes what stands in several places several times: readers' tools do not all follow YAML's aliases."""
+
+    def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 - of all data
+        return True
+
+
+def as_yaml(version: str) -> str:
+    """Return the document as YAML, in the order it is built in.
+
+    Args:
+        version: of the product.
+    """
+    return yaml.dump(asyncapi(version), Dumper=_WrittenOut, allow_unicode=True, sort_keys=False, width=120)
+
+
 def asyncapi(version: str) -> dict[str, Any]:
-    """Return the document, ready to be written as JSON.
+    """Return the document as plain data.
 
     Args:
         version: of the product, which the document's version is.
