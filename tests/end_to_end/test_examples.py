@@ -134,8 +134,8 @@ async def test_agencies_as_shown_exchange_documents(
                 )
             told = (f"reporter='{other}', code='03'" for other in (NODE, PLAIN))
             await kit.says("kind='receipt'", "kind='delivered'", *told, documents=2)
-            for agency, others in ((in_node, {PLAIN}), (plain, {NODE}), (kit, {NODE, PLAIN})):
+            for agency, unsigned in ((in_node, {PLAIN}), (plain, {NODE}), (kit, {NODE, PLAIN})):
                 # What is not signed comes as it was sent.
-                assert {encode(letters[other]) for other in others} <= set(agency.kept)
+                assert {encode(letters[other]) for other in unsigned} <= set(agency.kept)
             for agency in (in_node, plain):
                 assert KIT in {examine_message(body).agency for body in agency.kept}
