@@ -12,6 +12,7 @@ from rich.table import Table
 
 from lienthong.access.addresses import ledger_logins
 from lienthong.ledger.logins import let_log_in
+from lienthong.ledger.migrations import lacking
 from lienthong.ledger.migrations import migrate as apply_migrations
 from lienthong.ledger.reports import Reports
 from lienthong.settings import LedgerSettings
@@ -45,13 +46,21 @@ def migrate(
             "file <name>-ledger-url for each worker; lets their roles log in.",
         ),
     ] = None,
+    rolling: Annotated[
+        bool,
+        typer.Option(
+            "--rolling",
+            help="Khi tiến trình của phiên bản trước còn chạy: để lại những bước chỉ làm khi không còn chúng / while "
+            "workers of the version before are at work: leave what has to wait until they are gone.",
+        ),
+    ] = False,
 ) -> None:
     """Tạo hoặc nâng cấp lược đồ / make the ledger's schema, or bring it up to date."""
 
     async def run() -> list[str]:
         address = url or LedgerSettings().url.get_secret_value()
         logins = ledger_logins(workers) if workers else {}
-        done = await apply_migrations(address)
+        done = await apply_migrations(address, only=lacking(()) if rolling else None)
         await let_log_in(address, logins)
         return done
 

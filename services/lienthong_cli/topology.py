@@ -61,7 +61,18 @@ def show_drift(workers: Workers = None) -> None:
 
 
 @app.command("apply")
-def apply_plan(workers: Workers = None, operator: Operator = "") -> None:
+def apply_plan(
+    workers: Workers = None,
+    operator: Operator = "",
+    rolling: Annotated[
+        bool,
+        typer.Option(
+            "--rolling",
+            help="Khi tiến trình của phiên bản trước còn chạy: không bớt quyền của chúng / while workers of the "
+            "version before are at work: take no rights from them.",
+        ),
+    ] = False,
+) -> None:
     """Sửa những gì khác mà không mất gì, không xoá hàng đợi / mend what differs, losing nothing, deleting no queue.
 
     LIENTHONG_BROKER_URL names the virtual host and the user lienthong-operator, LIENTHONG_BROKER_MANAGEMENT_URL an
@@ -70,7 +81,9 @@ def apply_plan(workers: Workers = None, operator: Operator = "") -> None:
     when something was left alone.
     """
     with explained():
-        vhost, created, mended, left = asyncio.run(_apply(BrokerSettings(), workers, by=operator or operator_name()))
+        vhost, created, mended, left = asyncio.run(
+            _apply(BrokerSettings(), workers, by=operator or operator_name(), rolling=rolling)
+        )
     for difference in mended:
         _say(difference, "đã sửa / mended: ")
     for difference in left:
@@ -111,7 +124,7 @@ async def _drift(settings: BrokerSettings, workers: Path | None) -> list[Differe
 
 
 async def _apply(
-    settings: BrokerSettings, workers: Path | None, *, by: str
+    settings: BrokerSettings, workers: Path | None, *, by: str, rolling: bool
 ) -> tuple[str, bool, list[Difference], list[Difference]]:
     """Return the virtual host's name, whether it is new, what was mended, and what was not."""
     urls = settings.url.get_secret_value()
@@ -119,7 +132,10 @@ async def _apply(
     async with BrokerAdmin(settings.management_url.get_secret_value()) as admin:
         wanted = await _wanted(admin, place, workers)
         created = await admin.create_vhost(place.vhost)
-        found = differences(wanted, await find(admin, place.vhost))
+        there = await find(admin, place.vhost)
+        if rolling:
+            wanted = wanted.beside(there)
+        found = differences(wanted, there)
         mended = await mend(found, wanted, admin=admin, urls=urls, place=place)
     if mended:
         async with opened_ledger() as ledger, ledger.access() as unit:

@@ -6,7 +6,7 @@ Users with one of RabbitMQ's tags are the broker's own operators, and not looked
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from lienthong.access.broker import limits
@@ -20,7 +20,7 @@ from lienthong.topology.plan import (
     agency_topic_permissions,
     exchange_plan,
 )
-from lienthong.topology.rights import OWN_USERS, Rights, own_rights
+from lienthong.topology.rights import OWN_USERS, Rights, own_rights, widened
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -78,12 +78,23 @@ class Wanted:
             not among them the password is not known here, and left as it is.
         administrator: the user of the management API.
         settings: how agencies get in.
+        rights: what the exchange's own users may do.
     """
 
     participants: Mapping[str, Participant]
     logins: Mapping[str, str | None]
     administrator: str
     settings: AccessSettings
+    rights: Mapping[str, Rights] = field(default_factory=own_rights)
+
+    def beside(self, found: Found) -> Wanted:
+        """Return the same for as long as workers of the version before are at work: they keep the rights they have."""
+        kept = {
+            user: widened(rights, found.permissions[user], found.topic_permissions.get(user, ()))
+            for user, rights in self.rights.items()
+            if user in found.permissions
+        }
+        return replace(self, rights={**self.rights, **kept})
 
     @property
     def connected(self) -> tuple[Participant, ...]:
@@ -161,7 +172,7 @@ def _own_user(name: str, wanted: Wanted, found: Found) -> Iterator[Difference]:
             yield Difference("wrong", "password", name, f"planned: {planned}", user=name)
         if user.tags:
             yield Difference("wrong", "tags", name, f"{', '.join(user.tags)}; planned: none", user=name)
-    yield from _granted(name, own_rights()[name], found)
+    yield from _granted(name, wanted.rights[name], found)
 
 
 def _granted(name: str, rights: Rights, found: Found) -> Iterator[Difference]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lienthong.access.broker import close_connections, grant, let_in, shut_out
 from lienthong.bus.connection import Bus
 from lienthong.topology.plan import Plan
-from lienthong.topology.rights import OWN_USERS, own_rights
+from lienthong.topology.rights import OWN_USERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +52,7 @@ async def _mend_own(user: str, found: Sequence[Difference], wanted: Wanted, admi
         await admin.put_user(user, wanted.logins[user])
     elif "tags" in things:
         await admin.clear_tags((await admin.users())[user])
-    await grant(admin, place.vhost, user, own_rights()[user])
+    await grant(admin, place.vhost, user, wanted.rights[user])
     if any(one.kind == "wrong" for one in found):
         await close_connections(admin, user)
 

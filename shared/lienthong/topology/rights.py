@@ -39,7 +39,7 @@ from lienthong.topology.plan import Permissions, TopicPermissions, exchange_plan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["OPERATOR_USER", "OWN_USERS", "Rights", "believed_about_origin", "own_rights", "worker_user"]
+__all__ = ["OPERATOR_USER", "OWN_USERS", "Rights", "believed_about_origin", "own_rights", "widened", "worker_user"]
 
 OPERATOR_USER = "lienthong-operator"
 """The broker user of operators' commands."""
@@ -98,6 +98,39 @@ def believed_about_origin(step: Step) -> frozenset[str]:
 def own_rights() -> dict[str, Rights]:
     """Return what each of the exchange's own users may do."""
     return {worker_user(step): _worker_rights(step) for step in Step} | {OPERATOR_USER: _operator_rights()}
+
+
+def widened(rights: Rights, granted: Permissions, topics: Iterable[TopicPermissions]) -> Rights:
+    """Return rights together with those that are granted already, for as long as two versions work side by side.
+
+    An exchange whose keys are not limited yet stays so: the version before may need more of them than this one knows.
+
+    Args:
+        rights: what this version gives a user.
+        granted: what the user may do now.
+        topics: on which keys, likewise.
+    """
+    limited = {one.exchange: one for one in topics}
+    wanted = {one.exchange: one for one in rights.topics}
+    permissions = Permissions(
+        _either(granted.configure, rights.permissions.configure),
+        _either(granted.write, rights.permissions.write),
+        _either(granted.read, rights.permissions.read),
+    )
+    both = (
+        TopicPermissions(name, _either(one.write, wanted[name].write), _either(one.read, wanted[name].read))
+        for name, one in limited.items()
+        if name in wanted
+    )
+    only_before = (one for name, one in limited.items() if name not in wanted)
+    return Rights(permissions, (*both, *only_before))
+
+
+def _either(before: str, now: str) -> str:
+    """Return a pattern for what one of two matches, both being anchored; done twice, it is the same."""
+    if before in {_NOTHING, now}:
+        return now
+    return before if now == _NOTHING or now in before else f"{before}|{now}"
 
 
 def _worker_rights(step: Step) -> Rights:

@@ -17,7 +17,7 @@ import asyncpg
 from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
 from lienthong.bus.connection import Bus
 from lienthong.topology.names import Step, dead_queue
-from lienthong.topology.plan import exchange_plan
+from lienthong.topology.plan import Permissions, exchange_plan
 from lienthong.topology.rights import OPERATOR_USER, OWN_USERS, own_rights, worker_user
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def lienthong(*arguments: str, **settings: str) -> subprocess.CompletedProcess[s
 async def test_apply_makes_everything_and_repeats_harmlessly(
     servers: Servers, broker_admin: BrokerAdmin, database: str, tmp_path: Path
 ) -> None:
-    """One command makes virtual host, own users and the plan's queues; again, it mends rights and changes nothing."""
+    """One command makes virtual host, own users and the plan's queues; again, it mends rights, or only adds to them."""
     vhost = f"test-{uuid.uuid4().hex}"
     settings = {
         "LIENTHONG_BROKER_URL": address(servers, OPERATOR_USER, vhost),
@@ -67,6 +67,12 @@ async def test_apply_makes_everything_and_repeats_harmlessly(
         assert await broker_admin.queue_depths(vhost) == {queue.name: 0 for queue in exchange_plan().queues}
         assert lienthong("topology", "plan", *workers, **settings).returncode == 0
         router = worker_user(Step.ROUTER)
+        # The version before had a queue that this one knows nothing of.
+        await broker_admin.set_permissions(vhost, router, Permissions("^$", "^before$", "^before$"))
+        for _ in range(2):
+            assert lienthong("topology", "apply", "--rolling", *workers, **settings).returncode == 0
+            both = (await broker_admin.all_permissions(vhost))[router]
+            assert both.read == f"^before$|{own_rights()[router].permissions.read}"
         await broker_admin.set_permissions(vhost, router, FULL_PERMISSIONS)
         await broker_admin.put_user(router, "another", tags="monitoring")
         async with Bus(address(servers, router, vhost, "another"), name="test") as bus:
