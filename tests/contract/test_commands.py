@@ -13,10 +13,11 @@ from typer.core import TyperGroup
 from lienthong_cli.__main__ import assembled
 
 ROOT = Path(__file__).parents[2]
-DOCUMENTS = ("README.md", "deploy/RUNBOOK.md")
+DOCUMENTS = ("README.md", "deploy/RUNBOOK.md", "deploy/kubernetes/README.md")
 SERVICES = {"operator": [], "agency": ["agency"]}
 """Services of compose.yaml that are commands: the words in front."""
 OURS = re.compile(r"^(?:\S*/)?lienthong\s+(?=[a-z])(.*)")
+IN_KUBERNETES = re.compile(r"kubectl .*? -- lienthong\s+(?=[a-z])(.*)")
 IN_DOCKER = re.compile(r"docker compose .*?run .*?\b(operator|agency)\s+(?=[a-z])(.*)")
 
 
@@ -33,7 +34,7 @@ def called(line: str) -> list[str] | None:
     """Return the arguments with which a line calls `lienthong`; None when it does not."""
     if found := IN_DOCKER.search(line):
         return SERVICES[found[1]] + shlex.split(found[2], comments=True)
-    if found := OURS.search(line.strip()):
+    if found := OURS.search(line.strip()) or IN_KUBERNETES.search(line):
         return shlex.split(found[1], comments=True)
     return None
 
