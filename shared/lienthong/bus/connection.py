@@ -91,6 +91,11 @@ class Bus:
         return self._publishing.is_open and (self._consumer.connected or not self._consumes)
 
     @property
+    def consuming(self) -> bool:
+        """Whether messages can leave, and arrive of every queue that is to be consumed."""
+        return self._publishing.is_open and self._consumer.connected
+
+    @property
     def waiting(self) -> int:
         """Messages prefetched and not yet taken."""
         return self._consumer.waiting

@@ -255,14 +255,15 @@ class Consumer:
         self._lanes: dict[str, _Lane] = {}
         self._full = 0
         self._lost: str | None = "nothing is consumed yet"
+        self._started = False
         self._cancelled = False
         self._wake = asyncio.Event()
         self.aside: Callable[[Incoming], bool] = _nothing
 
     @property
     def connected(self) -> bool:
-        """Whether messages can arrive."""
-        return self._lost is None and self._link.is_open
+        """Whether messages can arrive, of every queue."""
+        return self._started and self._lost is None and self._link.is_open
 
     @property
     def waiting(self) -> int:
@@ -283,7 +284,7 @@ class Consumer:
         Raises:
             Unavailable: the broker, or one of the queues, cannot be reached.
         """
-        self._cancelled = False
+        self._cancelled = self._started = False
         self.lose("consumed anew")
         await self._link.close()
         lanes: dict[str, _Lane] = {}
@@ -293,6 +294,7 @@ class Consumer:
             for queue in queues:
                 lanes[queue] = _Lane(self, queue, await self._link.channel(confirms=False, within=within))
                 await lanes[queue].prefetch(1)
+            self._started = True
         except BROKER_TROUBLE as error:
             self.lose(describe(error))
             await self._link.cut()

@@ -224,6 +224,8 @@ class _Worker:
     async def _check_broker(self) -> None:
         if self._bus is None or not self._bus.connected:
             raise Unavailable("not connected")
+        if self._begun and not self._bus.consuming:
+            raise Unavailable("a queue cannot be consumed")
 
     async def _check_ledger(self) -> None:
         if self._ledger is None:

@@ -13,19 +13,22 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import asyncpg
 import pytest
+from yarl import URL
 
 from lienthong.bus.connection import Bus
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.migrations import lacking, migrations
 from lienthong.testing.processes import free_ports
 from lienthong.testing.proxy import FaultyProxies
-from lienthong.topology.plan import exchange_plan
+from lienthong.topology.plan import Permissions, Plan, Queue, exchange_plan
 from lienthong.trust import DevelopmentAuthority
 from lienthong.worker.trusting import TrustCheck
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
+
+    from lienthong.bus.admin import BrokerAdmin
 
 SOON = 90.0
 LOOK = 0.05
@@ -122,6 +125,27 @@ async def test_ready_tells_what_is_taken_away_and_when_it_is_back(vhost: str, da
         shutil.move(tmp_path / "elsewhere", authority.trust_folder)
         await asked.until()
     await owner.close()
+
+
+async def test_ready_is_never_said_by_one_who_may_not_take_from_a_queue(vhost: str, broker_admin: BrokerAdmin) -> None:
+    """While the broker refuses one of the queues, at no moment of the tries to consume it all seems well."""
+    user = "may-read-one"
+    await broker_admin.put_user(user, "secret")
+    await broker_admin.set_permissions(URL(vhost).name, user, Permissions("^$", "^$", "^one$"))
+    async with Bus(vhost, name="test") as owner:
+        await owner.declare(Plan(queues=tuple(Queue(name, {"x-queue-type": "quorum"}) for name in ("one", "two"))))
+    seen: set[bool] = set()
+    async with Bus(str(URL(vhost).with_user(user).with_password("secret")), name="test") as bus:
+        trying = asyncio.create_task(bus.consume(["one", "two"], prefetch=1))
+        while not trying.done():
+            seen.add(bus.consuming)
+            await asyncio.sleep(0)
+        seen.add(bus.consuming)
+        assert isinstance(trying.exception(), Unavailable | MisconfiguredError)
+        assert seen == {False}
+        await bus.consume(["one"], prefetch=1)
+        assert bus.consuming
+    await broker_admin.delete_user(user)
 
 
 async def test_trust_data_is_stale_by_its_own_word(tmp_path: Path) -> None:
