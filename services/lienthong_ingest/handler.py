@@ -18,6 +18,7 @@ from lienthong.ledger.rows import (
     RecordedDocument,
     RefusalRow,
 )
+from lienthong.telemetry import metrics
 from lienthong.topology.names import Step, returned_queue, work_queue
 from lienthong.worker import notices
 from lienthong.worker.answers import quarantine, refusal_row, refuse, to_notifier, to_signature_verify
@@ -271,13 +272,13 @@ def _forward(message: Incoming, document: RecordedDocument) -> Outcome:
     first = document.user_name == message.user_id and document.message_id == message.message_id
     forwarded = document.forwarded_at is not None
     if first and forwarded:
-        return Outcome()
+        return Outcome(document=document.document)
     original = _receipt(document, document.user_name, document.message_id, repeated=False)
     own = original if first else _receipt(document, *submission_key(message), repeated=True)
     # A document recorded by another message goes no further only once that message's outputs have left: until then
     # its input may be dead-lettered, and this one is all that is left to carry it on.
     if forwarded:
-        return Outcome((own,))
+        return Outcome((own,), document=document.document)
     verify = DocumentToVerify(
         document=document.document,
         sha256=document.sha256,
@@ -285,9 +286,12 @@ def _forward(message: Incoming, document: RecordedDocument) -> Outcome:
         received_at=document.received_at,
         lane=Lane(document.lane),
     )
+    metrics.PAYLOAD_BYTES.labels(document.lane).observe(document.size)
     # The mark also ends what the first message has to say, so its receipt leaves before: twice is told once.
     receipts = (own,) if first else (original, own)
-    return Outcome((to_signature_verify(verify), *receipts), Mark("document", document.document))
+    return Outcome(
+        (to_signature_verify(verify), *receipts), Mark("document", document.document), document=document.document
+    )
 
 
 def _receipt(document: RecordedDocument, user: str, message_id: str, *, repeated: bool) -> Outgoing:

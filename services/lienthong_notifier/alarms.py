@@ -15,12 +15,14 @@ import structlog
 from lienthong.document.zone import VIETNAM
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.letters import AlarmRow
+from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
 from lienthong.topology.names import Step, dead_queue
 from lienthong.trust import TrustStore
 from lienthong.trust.report import states
 from lienthong.worker.beside import Beside
 from lienthong.worker.ladder import reason
+from lienthong.worker.measuring import days_left
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection
@@ -104,7 +106,9 @@ class Alarms(Beside):
 
     async def _certificates(self) -> list[AlarmRow]:
         async with self._ledger.transaction() as unit:
+            first = await unit.letters.first_ending_certificate()
             ending = await unit.letters.ending_certificates(self._clock() + CERTIFICATE_WARNING)
+        metrics.CERTIFICATE_DAYS_LEFT.labels("agencies").set(days_left(first, self._clock()))
         return [
             AlarmRow(
                 code,

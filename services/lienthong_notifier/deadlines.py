@@ -15,6 +15,7 @@ Any number of notifiers may run this side by side.
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 from typing import TYPE_CHECKING
 
 import structlog
@@ -28,6 +29,7 @@ from lienthong.document.working_days import WorkingDays
 from lienthong.edxml import BusinessType
 from lienthong.errors import Unavailable
 from lienthong.ledger.deadlines import DeadlineRow, ScheduleRow, SendingRow
+from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
 from lienthong.worker.answers import to_notifier
 from lienthong.worker.beside import Beside, confirmed
@@ -80,6 +82,8 @@ class DeadlineWatch(Beside):
         self._ledger, self._bus, self._clock = ledger, bus, clock
         self._days = WorkingDays()
         self._rules = Rules(self._days, at_once)
+        for watched, level in product(Clock, Level):
+            metrics.DEADLINES.labels(watched, level)
 
     async def look(self) -> int:
         """Look at deliveries whose clocks say so, and record what there is to tell; return how many were looked at.
@@ -128,6 +132,9 @@ class DeadlineWatch(Beside):
             told = {one.deadline for one in untold} - dropped - failed
             await unit.deadlines.mark_told(dropped, now, dropped=True)
             await unit.deadlines.mark_told(told, now)
+        for one in untold:
+            if one.deadline in told:
+                metrics.DEADLINES.labels(one.clock, one.level).inc()
         errors = [error for error in results if error is not None]
         if errors:
             raise Unavailable(f"{len(errors)} not confirmed: {reason(errors[0])}")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lienthong.bus.messages import Incoming, Outgoing
-from lienthong.document.messages import NoticeToSend
+from lienthong.document.messages import NoticeToSend, Receipt
 from lienthong.ledger.rows import Mark, NoticeRow
 from lienthong.topology.names import OWN, STATUS, Header, Step, status_key
-from lienthong.worker.handler import Outcome
+from lienthong.worker.handler import Milestone, Outcome
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,7 +36,10 @@ class SendNotice:
             for _, task in batch
         ]
         sent = await unit.record_notices(rows)
-        return [Outcome() if sent[task.notice_id] else _publish(task, unit.directory) for _, task in batch]
+        return [
+            Outcome(document=task.document) if sent[task.notice_id] else _publish(task, unit.directory)
+            for _, task in batch
+        ]
 
 
 def _words(notice: WireModel) -> dict[str, str] | None:
@@ -58,7 +61,10 @@ def _publish(task: NoticeToSend, directory: Directory) -> Outcome:
         )
         for agency in _told(task, directory)
     )
-    return Outcome(outputs, Mark("notice", task.notice_id))
+    milestone = None
+    if isinstance(task.notice, Receipt) and not task.notice.repeated:
+        milestone = Milestone("receipt", task.lane, task.notice.received_at)
+    return Outcome(outputs, Mark("notice", task.notice_id), document=task.document, milestone=milestone)
 
 
 def _told(task: NoticeToSend, directory: Directory) -> list[str]:

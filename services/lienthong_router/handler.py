@@ -14,7 +14,7 @@ from lienthong.ledger.rows import DeliveryRow, Mark, RecordedDocument, RecordedR
 from lienthong.topology.names import Step
 from lienthong.topology.plan import agency_plan
 from lienthong.worker.answers import refusal_row, refuse, to_notifier, to_receivers
-from lienthong.worker.handler import Outcome
+from lienthong.worker.handler import Milestone, Outcome
 from lienthong.worker.notices import delivered, waiting
 from lienthong_router.earlier import Earlier
 
@@ -93,7 +93,7 @@ class RouteDocument:
             elif key in refusals:
                 outcomes.append(answers[refusals[key].refusal])
             elif routings[key].forwarded_at is not None or key in leaving:
-                outcomes.append(Outcome())
+                outcomes.append(Outcome(document=key))
             else:
                 leaving.add(key)
                 outcomes.append(self._deliver(documents[key], routings[key], item))
@@ -154,10 +154,16 @@ class RouteDocument:
         parts = [carriers[start : start + MOST_CARRIERS] for start in range(0, len(carriers), MOST_CARRIERS)]
         # One id for all parts: each queue is in one of them only.
         deliveries = tuple(to_receivers(document, part, item.task.found, item.body) for part in parts)
-        tell = waiting if any(delivery.parked for delivery in routing.deliveries) else delivered
-        notice = tell(document, routing.deliveries, datetime.now(UTC))
+        is_parked = any(delivery.parked for delivery in routing.deliveries)
+        notice = (waiting if is_parked else delivered)(document, routing.deliveries, datetime.now(UTC))
         # The sender is told only what is so: the notice leaves when the broker has confirmed the delivery.
-        return Outcome(deliveries, Mark("routing", document.document), then=(to_notifier(notice),))
+        return Outcome(
+            deliveries,
+            Mark("routing", document.document),
+            then=(to_notifier(notice),),
+            document=document.document,
+            milestone=None if is_parked else Milestone("delivered", document.lane, document.received_at),
+        )
 
 
 def resolve(document: RecordedDocument, directory: Directory) -> tuple[tuple[DeliveryRow, ...], list[Problem]]:

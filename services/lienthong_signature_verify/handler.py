@@ -218,7 +218,7 @@ class _Histories:
         """Return what has to leave because of a judgement that does not refuse."""
         row = self._row(task)
         if row is None or row.forwarded_at is not None:
-            return Outcome()
+            return Outcome(document=task.document)
         document = self.documents[task.document]
         told = {document.user_name}
         outputs = []
@@ -228,7 +228,7 @@ class _Histories:
             route = DocumentToRoute(document=task.document, sha256=task.sha256, found=found(row))
             outputs.append(to_router(route, Lane(document.lane), document.size))
         outputs += [to_notifier(verified(document, row, agency)) for agency in sorted(told)]
-        return Outcome(tuple(outputs), Mark("verification", row.verification))
+        return Outcome(tuple(outputs), Mark("verification", row.verification), document=task.document)
 
     def _row(self, task: DocumentToVerify) -> VerificationRow | None:
         rows = self.rows[task.document]

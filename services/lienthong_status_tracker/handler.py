@@ -275,10 +275,12 @@ def _tell(
     directory: Directory,
 ) -> Outcome:
     applied = [row for row in rows if row.outcome == "applied" and row.forwarded_at is None]
+    # An update makes a status one of several documents in a row; the last of them is in force.
+    document = rows[-1].document if rows else None
     if not applied:
-        return Outcome()
+        return Outcome(document=document)
     outputs = tuple(_outgoing(report, row, deliveries[row.document, row.addressee], directory) for row in applied)
-    return Outcome(outputs, Mark("status", report.key))
+    return Outcome(outputs, Mark("status", report.key), document=document)
 
 
 def _outgoing(report: Report, row: RecordedStatus, delivery: ReportedDelivery, directory: Directory) -> Outgoing:

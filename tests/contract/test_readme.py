@@ -21,6 +21,7 @@ from lienthong.document.verdicts import Reason, SignatureFinding, Value, Verdict
 from lienthong.edxml import Document, Profile, Status, decode, inspect
 from lienthong.signature.policy import Appraisal, Policy, Rule
 from lienthong.signature.verification import Verification
+from lienthong.telemetry.metrics import LABELS, metric_rows
 from lienthong_cli.__main__ import assembled
 from lienthong_signature_verify import words
 
@@ -76,6 +77,12 @@ def test_the_checks_are_the_doctors() -> None:
     """The table of checks names all of them, in order; connecting comes first."""
     named = [cells[0].strip("`") for cells in rows("| Check | What is looked at |")]
     assert named == ["connection", *(check.name for check in CHECKS)]
+
+
+def test_the_metrics_are_the_metrics() -> None:
+    """Operators find every metric with its labels, and what each label can be; nothing else."""
+    assert rows("| Metric | Type | Labels | Meaning |") == [list(row) for row in metric_rows()]
+    assert rows("| Label | Values |") == [[f"`{label}`", values] for label, values in LABELS.items()]
 
 
 def test_the_make_targets_exist() -> None:

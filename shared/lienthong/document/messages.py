@@ -250,7 +250,7 @@ def decode_notice(body: bytes) -> Receipt | Refused | Waiting | Delivered | Veri
 class NoticeToSend(WireModel):
     """A worker → notifier: tell this agency.
 
-    `notice_id` is derived from what the notice is about, so that the notifier sends it once.
+    `notice_id` is derived from what the notice is about, so that the notifier sends it once. `lane` is the document's.
     """
 
     notice_id: UUID
@@ -258,3 +258,4 @@ class NoticeToSend(WireModel):
     document: UUID | None = None
     notice: Notice
     caused_at: datetime
+    lane: Lane = Lane.ORDINARY

@@ -239,6 +239,11 @@ class Letters:
         rows = await self._connection.fetch(statement("ending_certificates"), by)
         return [(row["code"], row["name"], row["valid_to"]) for row in rows]
 
+    async def first_ending_certificate(self) -> datetime | None:
+        """Return when the first connected agency's last certificate ends; None when the directory has none."""
+        ends: datetime | None = await self._connection.fetchval(statement("first_ending_certificate"))
+        return ends
+
 
 class Subscriptions:
     """The part of an operator's transaction that is about who is told what; see `AccessUnit.subscriptions`."""

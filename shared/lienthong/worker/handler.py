@@ -6,10 +6,12 @@ A handler knows nothing of acknowledging, retrying, batching or signals.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
+    from uuid import UUID
 
     from lienthong.bus.messages import Incoming, Outgoing
     from lienthong.errors import Unavailable
@@ -17,7 +19,22 @@ if TYPE_CHECKING:
     from lienthong.ledger.unit import Unit
     from lienthong.topology.names import Step
 
-__all__ = ["Handler", "Outcome", "PutsAside"]
+__all__ = ["Handler", "Milestone", "Outcome", "PutsAside"]
+
+
+@dataclass(frozen=True, slots=True)
+class Milestone:
+    """How far a document has come when everything that has to leave has left.
+
+    Attributes:
+        until: what is reached: its sender's receipt, or the queue of every addressee.
+        lane: the document's.
+        since: when ingest took it.
+    """
+
+    until: Literal["receipt", "delivered"]
+    lane: str
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +45,15 @@ class Outcome:
         outputs: what to publish; empty when the input needs no answer.
         mark: which fact to mark forwarded afterwards; None when there is nothing to mark.
         then: what to publish once every output is confirmed, because it says so; part of what is marked.
+        document: which document it is about, where that is known; logs and traces name it.
+        milestone: how far that has come by this; counted when all has left.
     """
 
     outputs: tuple[Outgoing, ...] = ()
     mark: Mark | None = None
     then: tuple[Outgoing, ...] = ()
+    document: UUID | None = None
+    milestone: Milestone | None = None
 
 
 DecisionT = TypeVar("DecisionT")

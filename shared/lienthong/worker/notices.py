@@ -10,6 +10,7 @@ from lienthong.document.messages import (
     Delivered,
     Found,
     FoundSignature,
+    Lane,
     NoticeToSend,
     Receipt,
     Verified,
@@ -45,6 +46,7 @@ def receipt(document: RecordedDocument, user: str, message_id: str, *, repeated:
         document=document.document,
         notice=told,
         caused_at=document.received_at,
+        lane=Lane(document.lane),
     )
 
 

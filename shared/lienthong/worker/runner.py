@@ -28,6 +28,7 @@ from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
 from lienthong.topology.names import returned_queue, work_queue
 from lienthong.topology.plan import lanes
+from lienthong.worker.account import Account
 from lienthong.worker.handler import PutsAside
 from lienthong.worker.ladder import Ladder, LethalError, reason
 from lienthong.worker.settle import Publishes, Settled, Settler
@@ -144,6 +145,7 @@ class Runner(Generic[DecisionT]):
         self._pulse = pulse or Pulse()
         self._settler = Settler(bus, self._ladder, self._pulse.beat)
         self._settled = Settled()
+        self._account = Account(handler.step)
         self._alone: UUID | None = None
         self._stopping = asyncio.Event()
         self._log = log.bind(step=str(handler.step))
@@ -224,7 +226,9 @@ class Runner(Generic[DecisionT]):
         await self._forget_alone()
         if not self._settled.marks:
             await self._acknowledge()
-        self._report(batch, decided - started, recorded - decided, time.perf_counter() - recorded)
+        published = time.perf_counter()
+        seconds = {"decide": decided - started, "record": recorded - decided, "publish": published - recorded}
+        self._account.settled(inputs, self._settled, seconds)
 
     async def _decide(self, inputs: Sequence[Input]) -> Sequence[DecisionT | BaseException]:
         alone = inputs[0].message if len(inputs) == 1 else None
@@ -330,22 +334,3 @@ class Runner(Generic[DecisionT]):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
-
-    def _report(self, batch: Sequence[Incoming], decide: float, record: float, publish: float) -> None:
-        step, settled = self._handler.step, self._settled
-        metrics.BATCH_SIZE.labels(step).observe(len(batch))
-        for message in batch:
-            metrics.TAKEN.labels(step, message.queue).inc()
-        for outcome in ("forwarded", "retried", "dead_lettered"):
-            metrics.SETTLED.labels(step, outcome).inc(getattr(settled, outcome))
-        phases = {"decide": decide, "record": record, "publish": publish}
-        for phase, seconds in phases.items():
-            metrics.PHASE_SECONDS.labels(step, phase).observe(seconds)
-        self._log.info(
-            Event.BATCH_SETTLED,
-            size=len(batch),
-            forwarded=settled.forwarded,
-            retried=settled.retried,
-            dead_lettered=settled.dead_lettered,
-            **{f"{phase}_ms": round(seconds * 1000, 1) for phase, seconds in phases.items()},
-        )

@@ -17,26 +17,29 @@ import sys
 import time
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import structlog
 
 from lienthong.bus.backoff import Backoff
 from lienthong.bus.connection import Bus
+from lienthong.bus.link import addresses_of
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.migrations import lacking
-from lienthong.settings import BrokerSettings, LedgerSettings, ServiceSettings
+from lienthong.settings import BrokerSettings, LedgerSettings, PayloadSettings, ServiceSettings
 from lienthong.telemetry.events import Event
 from lienthong.telemetry.logs import configure_logging
+from lienthong.topology.names import Step
 from lienthong.worker.health import HealthServer
 from lienthong.worker.ladder import reason
+from lienthong.worker.measuring import Measuring
 from lienthong.worker.runner import Pulse, Runner
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from lienthong.topology.names import Step
     from lienthong.worker.handler import Handler
 
     Build = Callable[["Connections"], Awaitable[Handler[Any]]]
@@ -153,6 +156,7 @@ class _Worker:
         handler = await self._patiently(closing, build)
         if handler is None:
             return None
+        await closing.enter_async_context(_measuring(self._step, bus))
         self._begun = True
         user, limit = own_user(bus), self._service.batch_limit
         return Runner(handler, bus=bus, ledger=ledger, user=user, batch_limit=limit, pulse=self._pulse)
@@ -240,6 +244,17 @@ class _Worker:
         # What is missing of the servers they say themselves.
         if self._bus is not None and self._ledger is not None and not self._begun:
             raise Unavailable("chưa bắt đầu / not begun yet")
+
+
+def _measuring(step: Step, bus: Bus) -> Measuring:
+    (url, *_) = addresses_of(BrokerSettings().url.get_secret_value())
+    certificate = url.query.get("certfile")
+    return Measuring(
+        step,
+        bus,
+        certificate=Path(certificate) if certificate else None,
+        payload_folder=PayloadSettings().folder if step is Step.INGEST else None,
+    )
 
 
 def own_user(bus: Bus) -> str:

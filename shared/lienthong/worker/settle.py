@@ -85,8 +85,14 @@ class Settler:
         settled = Settled(forwarded=len(inputs) - len(failures))
         for place, outcome in enumerate(outcomes):
             settled.acks[inputs[place].message.queue] = inputs[place].message.tag
-            if place not in failures and isinstance(outcome, Outcome) and outcome.mark is not None:
+            if place in failures or not isinstance(outcome, Outcome):
+                continue
+            if outcome.mark is not None:
                 settled.marks.append((outcome.mark, confirmed_at))
+            if (reached := outcome.milestone) is not None:
+                # Two machines' clocks may differ.
+                seconds = max(0.0, (confirmed_at - reached.since).total_seconds())
+                metrics.DOCUMENT_SECONDS.labels(reached.until, reached.lane).observe(seconds)
         climbs = {place: self.ladder.climb(inputs[place], error) for place, error in failures.items()}
         await self._climb(climbs)
         for place, climb in climbs.items():

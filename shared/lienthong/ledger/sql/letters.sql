@@ -161,3 +161,12 @@ where a.stage in ('trial', 'official')
 group by a.code, a.name
 having max(c.valid_to) <= $1
 order by a.code
+
+-- name: first_ending_certificate
+-- When the first of the connected agencies is without a certificate; null when the directory has none.
+select min(valid_to)
+from (select max(c.valid_to) as valid_to
+      from agency a
+      join agency_certificate c on c.agency = a.code
+      where a.stage in ('trial', 'official')
+      group by a.code) ends
