@@ -19,7 +19,7 @@ from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
 from lienthong.topology.names import Step, dead_queue
 from lienthong.trust import TrustStore
-from lienthong.trust.report import states
+from lienthong.trust.report import observe, states
 from lienthong.worker.beside import Beside
 from lienthong.worker.ladder import reason
 from lienthong.worker.measuring import days_left
@@ -125,6 +125,8 @@ class Alarms(Beside):
         if not await asyncio.to_thread(self._trust_folder.is_dir):
             return []
         store = await asyncio.to_thread(TrustStore.load, self._trust_folder)
+        # Whoever keeps the folder fresh says this too, but that may be done elsewhere.
+        observe(store, self._clock())
         found = []
         for authority in states(store, self._clock()):
             pairs = [warning.split(" / ", 1) for warning in authority.warnings]

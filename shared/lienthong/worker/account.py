@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from lienthong.document.messages import Lane
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
-from lienthong.topology.names import returned_queue, work_queue
+from lienthong.topology.names import Step, returned_queue, work_queue
 from lienthong.topology.plan import lanes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from lienthong.topology.names import Step
     from lienthong.worker.ladder import Input
     from lienthong.worker.settle import Settled
 
@@ -25,6 +25,8 @@ RETURNED = "returned"
 """Stands for a lane where messages come from what the broker took out of one."""
 PHASES = ("decide", "record", "publish")
 OUTCOMES = ("forwarded", "retried", "dead_lettered")
+_MILESTONES = {Step.NOTIFIER: "receipt", Step.ROUTER: "delivered"}
+"""Which step brings documents how far."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -45,6 +47,12 @@ class Account:
         for phase in PHASES:
             metrics.PHASE_SECONDS.labels(step, phase)
         metrics.BATCH_SIZE.labels(step)
+        metrics.WAITING.labels(step)
+        for lane in Lane:
+            if step is Step.INGEST:
+                metrics.PAYLOAD_BYTES.labels(lane)
+            elif step in _MILESTONES:
+                metrics.DOCUMENT_SECONDS.labels(_MILESTONES[step], lane)
 
     def settled(self, inputs: Sequence[Input], settled: Settled, seconds: Mapping[str, float]) -> None:
         """Tell of a batch.
