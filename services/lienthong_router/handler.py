@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -91,7 +91,7 @@ class RouteDocument:
             if key in early:
                 outcomes.append(early[key])
             elif key in refusals:
-                outcomes.append(answers[refusals[key].refusal])
+                outcomes.append(replace(answers[refusals[key].refusal], document=key))
             elif routings[key].forwarded_at is not None or key in leaving:
                 outcomes.append(Outcome(document=key))
             else:

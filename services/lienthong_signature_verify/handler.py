@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -121,7 +121,7 @@ class VerifySignature:
         }
         answers = await refuse(unit, list(refusals.values()))
         return [
-            answers[refusals[item.task.document].refusal]
+            replace(answers[refusals[item.task.document].refusal], document=item.task.document)
             if histories.refused(item.task)
             else histories.outcome(item.task)
             for item in items

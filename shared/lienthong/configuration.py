@@ -24,6 +24,7 @@ from lienthong.settings import (
     ServiceSettings,
     SettingFault,
     SignatureSettings,
+    TraceSettings,
     TrustSettings,
     WrongSettingError,
     is_secret,
@@ -48,9 +49,10 @@ EVERY_GROUP: tuple[type[Group], ...] = (
     QuotaSettings,
     ServiceSettings,
     SignatureSettings,
+    TraceSettings,
     TrustSettings,
 )
-_EVERY_WORKER: tuple[type[Group], ...] = (BrokerSettings, LedgerSettings, ServiceSettings)
+_EVERY_WORKER: tuple[type[Group], ...] = (BrokerSettings, LedgerSettings, ServiceSettings, TraceSettings)
 WORKERS: dict[str, tuple[type[Group], ...]] = {
     "ingest": (*_EVERY_WORKER, PayloadSettings, QuotaSettings),
     "signature-verify": (*_EVERY_WORKER, PayloadSettings, SignatureSettings, TrustSettings),

@@ -39,6 +39,7 @@ __all__ = [
     "ServiceSettings",
     "SettingFault",
     "SignatureSettings",
+    "TraceSettings",
     "TrustSettings",
     "WrongSettingError",
 ]
@@ -338,6 +339,20 @@ class SignatureSettings(Group):
     clamd: str | None = Field(
         None, description="ClamAV daemon that scans attached files: a socket's path, or host:port"
     )
+
+
+class TraceSettings(Group):
+    """Whether documents are traced."""
+
+    model_config = SettingsConfigDict(env_prefix="LIENTHONG_TRACES_", frozen=True, hide_input_in_errors=True)
+
+    endpoint: str | None = Field(
+        None,
+        pattern=r"^https?://\S+$",
+        description="OpenTelemetry collector that takes OTLP by HTTP, as `http://collector:4318`; without one nothing "
+        "is traced",
+    )
+    ratio: float = Field(1.0, ge=0, le=1, description="share of documents that are traced, from 0 to 1")
 
 
 class TrustSettings(Group):

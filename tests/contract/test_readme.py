@@ -21,6 +21,7 @@ from lienthong.document.verdicts import Reason, SignatureFinding, Value, Verdict
 from lienthong.edxml import Document, Profile, Status, decode, inspect
 from lienthong.signature.policy import Appraisal, Policy, Rule
 from lienthong.signature.verification import Verification
+from lienthong.telemetry.events import event_rows
 from lienthong.telemetry.metrics import LABELS, metric_rows
 from lienthong_cli.__main__ import assembled
 from lienthong_signature_verify import words
@@ -83,6 +84,11 @@ def test_the_metrics_are_the_metrics() -> None:
     """Operators find every metric with its labels, and what each label can be; nothing else."""
     assert rows("| Metric | Type | Labels | Meaning |") == [list(row) for row in metric_rows()]
     assert rows("| Label | Values |") == [[f"`{label}`", values] for label, values in LABELS.items()]
+
+
+def test_the_events_are_the_catalogue() -> None:
+    """Operators find every event that a log line can name, with what it says."""
+    assert rows("| Event | What it says, and its fields |") == [list(row) for row in event_rows()]
 
 
 def test_the_make_targets_exist() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import aiohttp
 import asyncpg
@@ -19,18 +20,24 @@ import pytest
 import pytest_asyncio
 
 from lienthong.agency import AgencyClient, Delivered, Refused
+from lienthong.bus.connection import Bus
+from lienthong.bus.messages import Outgoing
 from lienthong.document.messages import Lane
-from lienthong.edxml import Document, Organization, Promulgation
+from lienthong.edxml import Document, Organization, Promulgation, encode
 from lienthong.simulation.units import Member, Role, Unit
+from lienthong.telemetry.events import Event
 from lienthong.telemetry.metrics import LABELS
+from lienthong.testing.collector import Collector
 from lienthong.testing.processes import Family, free_ports
-from lienthong.topology.names import RETRY_SECONDS, Step
+from lienthong.topology.names import RETRY_SECONDS, SUBMISSION, Header, Step, SubmissionKey, status_queue
 from lienthong.topology.plan import exchange_plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from tests.end_to_end.conftest import Running, RunningExchange
+
+    from lienthong.testing.collector import Seen
 
 OBSERVE = Path(__file__).parents[2] / "deploy" / "observe"
 SENDER, RECEIVER = "H01", "H02"
@@ -63,11 +70,17 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @dataclass
 class Observed:
-    """A running exchange and the Prometheus that looks at it."""
+    """A running exchange, the Prometheus that looks at it, and the collector that gets its traces."""
 
     running: Running
     prometheus: str
     session: aiohttp.ClientSession
+    collector: Collector
+
+    def client(self, code: str) -> AgencyClient:
+        """Return an agency's client."""
+        exchange = self.running.exchange
+        return AgencyClient(exchange.agency_url(code), signer=exchange.credentials.key_files(code).signer())
 
     async def ask(self, path: str, **query: str) -> Any:
         """Return Prometheus' answer."""
@@ -88,13 +101,21 @@ async def observed(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Observed]:
     """Provide an exchange for two agencies that has done nothing yet, and a Prometheus that has looked at it."""
-    async with running_exchange(MEMBERS) as running, _prometheus(program, tmp_path_factory, running) as observed:
-        yield observed
+    with Collector() as collector:
+        tracing = {"LIENTHONG_TRACES_ENDPOINT": collector.url, "OTEL_BSP_SCHEDULE_DELAY": "200"}
+        async with (
+            running_exchange(MEMBERS, tracing) as running,
+            _prometheus(program, tmp_path_factory, running, collector) as observed,
+        ):
+            yield observed
 
 
 @asynccontextmanager
 async def _prometheus(
-    program: Callable[[str, str], Path], tmp_path_factory: pytest.TempPathFactory, running: Running
+    program: Callable[[str, str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+    running: Running,
+    collector: Collector,
 ) -> AsyncIterator[Observed]:
     folder = tmp_path_factory.mktemp("prometheus")
     targets = [
@@ -109,7 +130,7 @@ async def _prometheus(
     with Family(folder, stop_signal=signal.SIGTERM) as family:
         family.start(command, log=folder / "log", environment={})
         async with aiohttp.ClientSession() as session:
-            observed = Observed(running, f"http://127.0.0.1:{port}", session)
+            observed = Observed(running, f"http://127.0.0.1:{port}", session, collector)
             await until(lambda: _up(observed), "Prometheus sees all workers")
             yield observed
 
@@ -131,6 +152,13 @@ async def until(condition: Callable[[], Awaitable[bool]], what: str) -> None:
                 await asyncio.sleep(LOOK_SECONDS)
     except TimeoutError:
         pytest.fail(f"never so: {what}")
+
+
+def paper(name: str, to: str = RECEIVER) -> Document:
+    """Make a document that was sent far too late."""
+    late = (datetime.now(UTC) - timedelta(days=40)).date()
+    promulgation = Promulgation("Hà Nội", late)
+    return Document(Organization(SENDER), (Organization(to),), name, promulgation=promulgation, subject=name)
 
 
 def queries(source: str) -> Iterator[tuple[str, str]]:
@@ -177,18 +205,7 @@ async def test_an_idle_exchange_is_not_blank(observed: Observed) -> None:
 
 async def test_every_panel_shows_what_happened(observed: Observed) -> None:
     """After documents, a status and a refusal every panel of Prometheus and of the ledger has something to show."""
-    exchange = observed.running.exchange
-    late = (datetime.now(UTC) - timedelta(days=40)).date()
-    sender, receiver = (
-        AgencyClient(exchange.agency_url(code), signer=exchange.credentials.key_files(code).signer())
-        for code in (SENDER, RECEIVER)
-    )
-
-    def paper(name: str, to: str = RECEIVER) -> Document:
-        return Document(
-            Organization(SENDER), (Organization(to),), name, promulgation=Promulgation("Hà Nội", late), subject=name
-        )
-
+    sender, receiver = observed.client(SENDER), observed.client(RECEIVER)
     async with sender, receiver, asyncio.timeout(SECONDS):
         for document in (paper("một"), paper("hai"), paper("ba", "H99")):
             await sender.send(document)
@@ -203,7 +220,7 @@ async def test_every_panel_shows_what_happened(observed: Observed) -> None:
     # Of a latency without documents Prometheus says that it is no number.
     await each_says(observed, lambda values: not all(map(math.isnan, values)), "every query has a figure")
     await until(lambda: _late(observed), "the sending was noted to be late")
-    connection = await asyncpg.connect(exchange.ledger_url)
+    connection = await asyncpg.connect(observed.running.exchange.ledger_url)
     try:
         await connection.execute("set role lienthong_reader")
         blank = [where for where, query in queries("ledger") if not await _rows(connection, query)]
@@ -236,3 +253,77 @@ async def test_no_series_is_an_agencys(observed: Observed) -> None:
         assert not {SENDER, RECEIVER, "H99"} & set(one.values()), one
         for label in labels & FIXED.keys():
             assert one[label] in FIXED[label], one
+
+
+async def test_a_document_is_one_trace(observed: Observed) -> None:
+    """From submission to the status of its receiver all is one trace, whose id is the document's; so the logs say."""
+    async with observed.client(SENDER) as sender, observed.client(RECEIVER) as receiver, asyncio.timeout(SECONDS):
+        await sender.send(paper("bốn"))
+        async for delivery in receiver.deliveries():
+            await delivery.done()
+            if delivery.document.document_id == "bốn":
+                break
+    trace = delivery.document_uuid
+    assert {UUID(header.split("-")[1]) for header in await _told(observed, trace)} == {trace}
+    collector = observed.collector
+    await until(lambda: _all_there(collector, trace), f"every step is in trace {trace}")
+    spans = {span.name: span for span in reversed(collector.of(trace))}
+    ingest, verify, router = (spans[step] for step in (Step.INGEST, Step.SIGNATURE_VERIFY, Step.ROUTER))
+    assert ingest.parent == b""
+    assert [verify.parent, router.parent, spans[Step.STATUS_TRACKER].parent] == [ingest.span, verify.span, ingest.span]
+    for span in spans.values():
+        assert span.service == f"lienthong-{span.name}"
+        moments = [span.begin, *(at for _, at in span.events), span.end]
+        assert moments == sorted(moments)
+        assert [event for event, _ in span.events] == ["decided", "recorded", "published"]
+    (batch,) = (span for span in collector.spans if (trace, router.span) in span.links)
+    assert batch.name == "router batch"
+    assert {span.name for span in collector.of(batch.trace)} == {"router batch", "decide", "record", "publish"}
+    lines = (observed.running.logs / f"{Step.ROUTER}.log").read_text(encoding="utf-8").splitlines()
+    (line,) = (one for one in map(json.loads, lines) if one.get("trace") == trace.hex)
+    assert (line["event"], line["outcome"], line["document"]) == (Event.MESSAGE_SETTLED, "forwarded", str(trace))
+    assert (line["step"], line["queue"]) == (Step.ROUTER, "work.router")
+
+
+async def _all_there(collector: Collector, trace: UUID) -> bool:
+    return {*Step} == {span.name for span in collector.of(trace)}
+
+
+async def _told(observed: Observed, document: UUID) -> list[str]:
+    """Return the `traceparent` of all that the sender is told of a document, up to the receiver's status."""
+    found: dict[str, str] = {}
+    wanted = {"receipt", "verified", "delivered", "status"}
+    async with Bus(observed.running.exchange.agency_url(SENDER), name="sender") as bus, asyncio.timeout(SECONDS):
+        await bus.consume([status_queue(SENDER)], prefetch=100)
+        while found.keys() != wanted:
+            for message in await bus.take(100, timeout=1.0):
+                if message.headers.get(Header.DOCUMENT) == str(document):
+                    found[message.type or ""] = str(message.headers["traceparent"])
+                await bus.ack_through(message.queue, message.tag)
+    return list(found.values())
+
+
+async def test_an_agencys_own_trace_is_linked(observed: Observed) -> None:
+    """What an agency says in `traceparent` is linked with its document's trace, which remains the exchange's own."""
+    theirs, theirs_span = UUID(int=7), bytes(7) + b"\x09"
+    message = Outgoing(
+        SUBMISSION,
+        SubmissionKey.DOCUMENT,
+        "năm",
+        encode(paper("năm")),
+        content_type="application/edxml+xml",
+        headers={"traceparent": f"00-{theirs.hex}-{theirs_span.hex()}-01"},
+        user_id=SENDER,
+    )
+    async with Bus(observed.running.exchange.agency_url(SENDER), name="sender") as bus:
+        assert await bus.publish_many([message]) == [None]
+    linked: list[Seen] = []
+
+    async def is_there() -> bool:
+        linked[:] = [span for span in observed.collector.spans if (theirs, theirs_span) in span.links]
+        return bool(linked)
+
+    await until(is_there, "a span is linked with the agency's")
+    (span,) = linked
+    assert (span.name, span.parent, span.facts["lienthong.outcome"]) == (Step.INGEST, b"", "forwarded")
+    assert not observed.collector.of(theirs)

@@ -17,7 +17,7 @@ from lienthong.settings import NotifierSettings, ServiceSettings, WrongSettingEr
 from lienthong.topology.names import Step
 
 ROOT = Path(__file__).parents[2]
-ALL_WORKERS = {"BrokerSettings", "LedgerSettings", "ServiceSettings"}
+ALL_WORKERS = {"BrokerSettings", "LedgerSettings", "ServiceSettings", "TraceSettings"}
 """What `lienthong.worker.service` reads for each of them."""
 
 

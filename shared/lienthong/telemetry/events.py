@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import inspect
 from enum import StrEnum
 
-__all__ = ["Event"]
+__all__ = ["Event", "event_rows"]
 
 
 class Event(StrEnum):
@@ -23,6 +25,10 @@ class Event(StrEnum):
     HEALTH_LISTENING = "health_listening"
     """Where /live, /ready and /metrics are: url."""
 
+    MESSAGE_SETTLED = "message_settled"
+    """The one line of every message that ended well or not: step, outcome (forwarded, refused, known, retried,
+    dead_lettered), queue, message_id, document (where it is known), seconds since it was taken, attempts before, and
+    trace where it is traced."""
     BATCH_SETTLED = "batch_settled"
     """A batch is recorded and all it caused is confirmed: size, forwarded, retried, dead_lettered, and the
     milliseconds of each phase."""
@@ -96,3 +102,13 @@ class Event(StrEnum):
     subject, reason."""
     TRUST_FOLDER_UNUSABLE = "trust_folder_unusable"
     """The trust folder lost its roots or is gone; nothing new can be fetched for it: folder, reason."""
+
+
+def event_rows() -> list[tuple[str, str]]:
+    """Return the table of events: name, and what it says and holds."""
+    (catalogue,) = ast.parse(inspect.getsource(Event)).body
+    assert isinstance(catalogue, ast.ClassDef)
+    constants = [node.value for node in catalogue.body if isinstance(node, ast.Expr)]
+    # The first is about the catalogue itself.
+    told = [" ".join(str(one.value).split()) for one in constants[1:] if isinstance(one, ast.Constant)]
+    return [(f"`{event}`", text) for event, text in zip(Event, told, strict=True)]

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from lienthong.bus.messages import Incoming
     from lienthong.ledger.unit import Unit
+    from lienthong.telemetry.traces import Tracing
     from lienthong.worker.handler import Handler, Outcome
     from lienthong.worker.ladder import Input
 
@@ -122,6 +123,7 @@ class Runner(Generic[DecisionT]):
         user: our own user on the broker; see `lienthong.worker.ladder`.
         batch_limit: most messages in one batch; two batches are prefetched.
         pulse: tells others that the loop still turns.
+        tracing: where spans are made; None when nothing is traced.
     """
 
     def __init__(
@@ -133,6 +135,7 @@ class Runner(Generic[DecisionT]):
         user: str,
         batch_limit: int = 100,
         pulse: Pulse | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._handler = handler
         self._bus = bus
@@ -145,7 +148,7 @@ class Runner(Generic[DecisionT]):
         self._pulse = pulse or Pulse()
         self._settler = Settler(bus, self._ladder, self._pulse.beat)
         self._settled = Settled()
-        self._account = Account(handler.step)
+        self._account = Account(handler.step, tracing)
         self._alone: UUID | None = None
         self._stopping = asyncio.Event()
         self._log = log.bind(step=str(handler.step))
@@ -215,20 +218,17 @@ class Runner(Generic[DecisionT]):
         if not batch:
             await self._flush()
             return
-        started = time.perf_counter()
-        inputs = [self._ladder.restore(message) for message in batch]
+        turn = self._account.begin()
+        inputs: Sequence[Input] = [self._ladder.restore(message) for message in batch]
         decisions = await self._decide(inputs)
-        decided = time.perf_counter()
-        outcomes = await self._record(inputs, decisions)
-        recorded = time.perf_counter()
+        turn.decided()
+        inputs, outcomes = turn.recorded(inputs, await self._record(inputs, decisions))
         self._pulse.beat()
-        self._settled = await self._settler.settle(inputs, outcomes)
+        settled = self._settled = await self._settler.settle(inputs, outcomes)
         await self._forget_alone()
         if not self._settled.marks:
             await self._acknowledge()
-        published = time.perf_counter()
-        seconds = {"decide": decided - started, "record": recorded - decided, "publish": published - recorded}
-        self._account.settled(inputs, self._settled, seconds)
+        turn.published(inputs, settled)
 
     async def _decide(self, inputs: Sequence[Input]) -> Sequence[DecisionT | BaseException]:
         alone = inputs[0].message if len(inputs) == 1 else None

@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
 import signal
 import sys
 import time
@@ -28,7 +29,7 @@ from lienthong.bus.link import addresses_of
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.migrations import lacking
-from lienthong.settings import BrokerSettings, LedgerSettings, PayloadSettings, ServiceSettings
+from lienthong.settings import BrokerSettings, LedgerSettings, PayloadSettings, ServiceSettings, TraceSettings
 from lienthong.telemetry.events import Event
 from lienthong.telemetry.logs import configure_logging
 from lienthong.topology.names import Step
@@ -40,6 +41,7 @@ from lienthong.worker.runner import Pulse, Runner
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from lienthong.telemetry.traces import Tracing
     from lienthong.worker.handler import Handler
 
     Build = Callable[["Connections"], Awaitable[Handler[Any]]]
@@ -159,7 +161,8 @@ class _Worker:
         await closing.enter_async_context(_measuring(self._step, bus))
         self._begun = True
         user, limit = own_user(bus), self._service.batch_limit
-        return Runner(handler, bus=bus, ledger=ledger, user=user, batch_limit=limit, pulse=self._pulse)
+        tracing = await _tracing(self._step, closing)
+        return Runner(handler, bus=bus, ledger=ledger, user=user, batch_limit=limit, pulse=self._pulse, tracing=tracing)
 
     async def _open_bus(self, attempt: AsyncExitStack) -> Bus:
         settings = BrokerSettings()
@@ -244,6 +247,24 @@ class _Worker:
         # What is missing of the servers they say themselves.
         if self._bus is not None and self._ledger is not None and not self._begun:
             raise Unavailable("chưa bắt đầu / not begun yet")
+
+
+async def _tracing(step: Step, closing: AsyncExitStack) -> Tracing | None:
+    """Return where spans are made, when that is wanted; raises `MisconfiguredError` when it cannot be done."""
+    settings = TraceSettings()
+    if settings.endpoint is None:
+        return None
+    try:
+        traces = importlib.import_module("lienthong.telemetry.traces")
+    except ImportError as error:
+        raise MisconfiguredError(
+            "LIENTHONG_TRACES_ENDPOINT: thiếu OpenTelemetry, hãy cài / OpenTelemetry is not installed: pip install "
+            f"'lienthong[traces]' ({error})"
+        ) from error
+    tracing: Tracing = traces.Tracing(f"lienthong-{step}", settings.endpoint, settings.ratio)
+    # In a thread: a collector that does not answer is waited for.
+    closing.push_async_callback(asyncio.to_thread, tracing.close)
+    return tracing
 
 
 def _measuring(step: Step, bus: Bus) -> Measuring:

@@ -43,13 +43,17 @@ class Publishes(Protocol):
 
 @dataclass(slots=True)
 class Settled:
-    """A batch whose inputs are all settled: what is to be marked forwarded first, and acknowledged then."""
+    """A batch whose inputs are all settled: what is to be marked forwarded first, and acknowledged then.
+
+    `endings` says of each input how it ended: forwarded, refused, known (nothing had to leave), retried, dead_lettered.
+    """
 
     marks: list[tuple[Mark, datetime]] = field(default_factory=list)
     acks: dict[str, int] = field(default_factory=dict)
     forwarded: int = 0
     retried: int = 0
     dead_lettered: int = 0
+    endings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +101,7 @@ class Settler:
         await self._climb(climbs)
         for place, climb in climbs.items():
             self._report(inputs[place], climb, failures[place])
+        settled.endings = [_ending(outcome, climbs.get(place)) for place, outcome in enumerate(outcomes)]
         settled.dead_lettered = sum(climb.seconds is None for climb in climbs.values())
         settled.retried = len(climbs) - settled.dead_lettered
         return settled
@@ -155,6 +160,15 @@ class Settler:
         else:
             metrics.RETRIED.labels(step, climb.seconds).inc()
             log.warning(Event.MESSAGE_RETRIED, **facts, seconds=climb.seconds, exc_info=trace)
+
+
+def _ending(outcome: Outcome | Exception, climb: Climb | None) -> str:
+    if climb is not None:
+        return "dead_lettered" if climb.seconds is None else "retried"
+    assert isinstance(outcome, Outcome), "what failed climbs"
+    if outcome.mark is not None and outcome.mark.table == "refusal":
+        return "refused"
+    return "forwarded" if outcome.outputs or outcome.mark else "known"
 
 
 def _is_of_the_message(error: Exception) -> bool:
