@@ -82,7 +82,7 @@ bench: install ## measure what signatures cost, payloads, a directory of full si
 .PHONY: lock
 lock: install ## choose anew the exact versions of what is in the image
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	@for lock in requirements:'pyproject.toml --extra reports' build:deploy/build.in; do \
+	@for lock in requirements:'pyproject.toml --extra reports --extra traces' build:deploy/build.in; do \
 	  $(BIN)/uv pip compile $${lock#*:} --output-file "deploy/$${lock%%:*}.lock" --upgrade --quiet \
 	    --python-version 3.13 --generate-hashes --no-annotate --custom-compile-command 'make lock'; done
 

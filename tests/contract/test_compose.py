@@ -118,7 +118,8 @@ def test_the_lock_is_what_is_asked_for(lock: str, wanted: str) -> None:
     asked = (ROOT / wanted).read_text(encoding="utf-8")
     if wanted.endswith(".toml"):
         project = tomllib.loads(asked)["project"]
-        lines = [*project["dependencies"], *project["optional-dependencies"]["reports"]]
+        extras = project["optional-dependencies"]
+        lines = [*project["dependencies"], *extras["reports"], *extras["traces"]]
     else:
         lines = [line.partition("#")[0] for line in asked.splitlines() if line.partition("#")[0].strip()]
     for requirement in map(Requirement, lines):

@@ -94,8 +94,6 @@ def test_docker_accepts_the_observers() -> None:
     if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"], check=False).returncode:  # noqa: S607
         pytest.skip("docker compose is not installed")
     files = ["compose.yaml", "compose.observe.yaml"]
-    if not (DEPLOY / files[0]).exists():
-        pytest.skip("the exchange's own compose file is not there")
     read = subprocess.run(  # noqa: S603 - our own arguments
         ["docker", "compose", *(word for name in files for word in ("-f", name)), "config", "--format", "json"],  # noqa: S607
         cwd=DEPLOY,
