@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["Tracing"]
 
 TRACEPARENT: Final = "traceparent"
-EXPORT_SECONDS = 5.0
-"""How long a collector may take for a batch of spans, also when a worker ends."""
+EXPORT_SECONDS = 2.0
+"""How long a collector may take for a batch of spans; what it does not take then is given up."""
 _SAMPLED = api.TraceFlags(api.TraceFlags.SAMPLED)
 _CHANCE_BITS = 32
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -85,7 +85,7 @@ class Tracing:
         self._tracer = self._provider.get_tracer("lienthong", lienthong.__version__)
 
     def close(self) -> None:
-        """Send what is left, and end; may take `EXPORT_SECONDS`."""
+        """Send what is left, and end; may take twice `EXPORT_SECONDS`."""
         self._provider.shutdown()
 
     def begin(
