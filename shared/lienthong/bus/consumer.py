@@ -61,7 +61,7 @@ MOST_HALVINGS = 30
 PREFETCH_BYTES = 256 * 1024 * 1024
 """What the prefetched messages of one queue may weigh, were all of them like the largest one seen."""
 
-SLOWLY = {returned_queue(Step.INGEST): 10}
+SLOWLY = {returned_queue(Step.INGEST): 3}
 """How many are taken at once, at most, of a queue to be worked off slowly: what comes meanwhile waits for them."""
 SLOWLY_A_SECOND = 20
 """How many of it are taken in a second."""
