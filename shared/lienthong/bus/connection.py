@@ -14,7 +14,7 @@ import aiormq
 
 from lienthong.bus import looking
 from lienthong.bus.consumer import Consumer
-from lienthong.bus.link import BROKER_TROUBLE, Link, addresses_of, describe
+from lienthong.bus.link import BROKER_TROUBLE, Link, addresses_of, describe, library_calls
 from lienthong.bus.publisher import Publisher
 from lienthong.errors import MisconfiguredError, Unavailable
 
@@ -110,20 +110,21 @@ class Bus:
         channel = await self._publishing.channel(confirms=False, within=self._connect_seconds)
         what = "the plan"
         try:
-            for exchange in plan.exchanges:
-                what = f"exchange {exchange.name!r}"
-                await channel.exchange_declare(
-                    exchange.name, exchange_type=exchange.type, durable=True, timeout=DECLARE_SECONDS
-                )
-            for queue in plan.queues:
-                what = f"queue {queue.name!r}"
-                await channel.queue_declare(
-                    queue.name, durable=True, arguments=dict(queue.arguments), timeout=DECLARE_SECONDS
-                )
-            for binding in plan.bindings:
-                what = f"binding of {binding.queue!r} to {binding.exchange!r}"
-                await channel.queue_bind(binding.queue, binding.exchange, binding.key, timeout=DECLARE_SECONDS)
-            await channel.close(timeout=DECLARE_SECONDS)
+            with library_calls():
+                for exchange in plan.exchanges:
+                    what = f"exchange {exchange.name!r}"
+                    await channel.exchange_declare(
+                        exchange.name, exchange_type=exchange.type, durable=True, timeout=DECLARE_SECONDS
+                    )
+                for queue in plan.queues:
+                    what = f"queue {queue.name!r}"
+                    await channel.queue_declare(
+                        queue.name, durable=True, arguments=dict(queue.arguments), timeout=DECLARE_SECONDS
+                    )
+                for binding in plan.bindings:
+                    what = f"binding of {binding.queue!r} to {binding.exchange!r}"
+                    await channel.queue_bind(binding.queue, binding.exchange, binding.key, timeout=DECLARE_SECONDS)
+                await channel.close(timeout=DECLARE_SECONDS)
         # Not one that is not found: what is declared before it is there, only not yet on a broker that is starting.
         except (aiormq.ChannelPreconditionFailed, aiormq.ChannelAccessRefused) as error:
             raise MisconfiguredError(f"cannot declare {what}: {describe(error)}") from error

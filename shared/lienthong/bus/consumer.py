@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from lienthong.bus.delivered import incoming
 from lienthong.bus.errors import ConnectionLost
-from lienthong.bus.link import BROKER_TROUBLE, cancellable, describe
+from lienthong.bus.link import BROKER_TROUBLE, describe, library_calls
 from lienthong.errors import LienThongError, Unavailable
 from lienthong.topology.names import Step, returned_queue
 
@@ -163,7 +163,7 @@ class _Lane:
 
     async def prefetch(self, count: int) -> None:
         """Consume with this prefetch; an earlier consumer of this lane ends, its messages and tags stay valid."""
-        with cancellable():
+        with library_calls():
             async with asyncio.timeout(RPC_SECONDS):
                 await self.cancel()
                 await self.channel.basic_qos(prefetch_count=count)
@@ -363,7 +363,7 @@ class Consumer:
         if not 0 < tag <= lane.last_tag:
             raise ValueError(f"{queue} has delivered nothing with tag {tag}")
         try:
-            with cancellable():
+            with library_calls():
                 async with asyncio.timeout(RPC_SECONDS):
                     await lane.ack_through(tag)
         except BROKER_TROUBLE as error:
@@ -379,10 +379,11 @@ class Consumer:
         self._cancelled = True
         self._wake.set()
         try:
-            async with asyncio.timeout(RPC_SECONDS):
-                for lane in self._lanes.values() if self._lost is None else ():
-                    await lane.cancel()
-                    lane.clear()
+            with library_calls():
+                async with asyncio.timeout(RPC_SECONDS):
+                    for lane in self._lanes.values() if self._lost is None else ():
+                        await lane.cancel()
+                        lane.clear()
         except BROKER_TROUBLE as error:
             # The broker takes everything back when the connection ends.
             self.lose(describe(error))
@@ -430,7 +431,7 @@ class Consumer:
         if not self.holds(old):
             return
         lane = self._lanes[old.queue] = _Lane(self, old.queue, channel)
-        with cancellable():
+        with library_calls():
             await old.channel.close(timeout=RPC_SECONDS)
         await lane.prefetch(1)
         if self._cancelled:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
 
-__all__ = ["BROKER_TROUBLE", "Link", "addresses_of", "cancellable", "describe"]
+__all__ = ["BROKER_TROUBLE", "Link", "addresses_of", "describe", "library_calls"]
 
 log = logging.getLogger(__name__)
 
@@ -66,22 +66,31 @@ def describe(error: BaseException) -> str:
 
 
 @contextlib.contextmanager
-def cancellable() -> Iterator[None]:
-    """Stand around calls of the client library, so that a cancellation of ours during them is not lost.
+def library_calls() -> Iterator[None]:
+    """Stand around calls of the client library, so that they end in one of the ways its callers know.
 
-    When it comes while the library is putting away a connection that failed, the library raises that failure instead;
-    and up to Python 3.11 ``asyncio.wait_for``, which it uses, drops it when what is waited for is done just then.
+    A cancellation of ours is not lost: when it comes while the library is putting away a connection that failed, the
+    library raises that failure instead; and up to Python 3.11 ``asyncio.wait_for``, which it uses, drops it when what
+    is waited for is done just then. And what is under way while the connection is closed, which the library ends with
+    a bare `Exception`, or as if it had been cancelled, fails like a call on a connection that is closed.
 
     Raises:
         CancelledError: the task was cancelled meanwhile, whatever came of the call.
+        ConnectionClosed: of aiormq, the connection was closed meanwhile.
     """
     task = asyncio.current_task()
     before = task.cancelling() if task is not None else 0
     try:
         yield
+    except asyncio.CancelledError as error:
+        if task is None or task.cancelling():
+            raise
+        raise aiormq.ConnectionClosed(0, "closed meanwhile") from error
     except Exception as error:
         if task is not None and task.cancelling() > before:
             raise asyncio.CancelledError from error
+        if type(error) is Exception:
+            raise aiormq.ConnectionClosed(0, "closed meanwhile") from error
         raise
     if task is not None and task.cancelling() > before:
         raise asyncio.CancelledError
@@ -131,7 +140,7 @@ class Link:
         """
         connection = await self._open(within)
         try:
-            with cancellable():
+            with library_calls():
                 async with asyncio.timeout(min(within, CONNECT_SECONDS)):
                     opened = connection.channel(publisher_confirms=confirms, on_return_raises=confirms)
                     await opened.initialize()
@@ -184,7 +193,7 @@ class Link:
                 self._addresses.rotate(-1)
                 share = (deadline - asyncio.get_running_loop().time()) / left
                 try:
-                    with cancellable():
+                    with library_calls():
                         return await self._connect_to(address, min(CONNECT_SECONDS, max(share, 0.1)))
                 except _OPENING_TROUBLE as error:
                     failures.append((address, error))

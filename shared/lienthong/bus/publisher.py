@@ -23,7 +23,7 @@ from pamqp import commands
 
 from lienthong.bus.backoff import Backoff
 from lienthong.bus.errors import PublishForbidden, Unroutable
-from lienthong.bus.link import BROKER_TROUBLE, CLOSE_SECONDS, cancellable, describe
+from lienthong.bus.link import BROKER_TROUBLE, CLOSE_SECONDS, describe, library_calls
 from lienthong.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Publisher:
         trouble: Exception = TimeoutError("no time left")
         while (remaining := deadline - loop.time()) > 0:
             try:
-                with cancellable():
+                with library_calls():
                     await self._attempt(outlet, message, min(remaining, self._confirm_seconds + on_the_line))
             except aiormq.PublishError:
                 return Unroutable(f"no queue takes {message.routing_key!r} from exchange {message.exchange!r}")
@@ -163,12 +163,6 @@ class _Outlet:
         except aiormq.DeliveryError:
             current.given_up = True
             raise
-        except asyncio.CancelledError:
-            # The library also ends what is in flight on a closed channel with this.
-            task = asyncio.current_task()
-            if task is None or task.cancelling():
-                raise
-            raise Unavailable("the channel was closed") from None
         finally:
             current.in_flight -= 1
             if current.given_up and not current.in_flight:
@@ -185,7 +179,8 @@ class _Outlet:
 
 async def _close(channel: aiormq.Channel) -> None:
     try:
-        await channel.close(aiormq.ChannelClosed(0, "given up"), timeout=CLOSE_SECONDS)
+        with library_calls():
+            await channel.close(aiormq.ChannelClosed(0, "given up"), timeout=CLOSE_SECONDS)
     except BROKER_TROUBLE:
         return
 
