@@ -101,9 +101,9 @@ def apply_plan(
 def show() -> None:
     """In ra cấu hình của trục / print what the exchange has on the broker."""
     plan = exchange_plan()
-    exchanges = Table("Exchange", "Type", title="Exchanges")
+    exchanges = Table("Exchange", "Type", "Arguments", title="Exchanges")
     for exchange in plan.exchanges:
-        exchanges.add_row(exchange.name, exchange.type)
+        exchanges.add_row(exchange.name, exchange.type, ", ".join(map(" = ".join, exchange.arguments.items())))
     queues = Table("Queue", "Bound to", "Arguments", title="Queues")
     for queue in plan.queues:
         bound = [f"{binding.exchange}: {binding.key}" for binding in plan.bindings if binding.queue == queue.name]
@@ -152,8 +152,8 @@ def _place(settings: BrokerSettings) -> Place:
 
 async def _wanted(admin: BrokerAdmin, place: Place, workers: Path | None) -> Wanted:
     async with opened_ledger() as ledger, ledger.access() as unit:
-        participants = await unit.participants()
-    return Wanted(participants, broker_logins(place, workers), admin.user, AccessSettings())
+        participants, diverted = await unit.participants(), await unit.diverted()
+    return Wanted(participants, broker_logins(place, workers), admin.user, AccessSettings(), diverted=diverted)
 
 
 def _say(difference: Difference, before: str = "") -> None:

@@ -19,7 +19,7 @@ from lienthong.ledger.rows import (
     RefusalRow,
 )
 from lienthong.telemetry import metrics
-from lienthong.topology.names import Step, returned_queue, work_queue
+from lienthong.topology.names import Step, diverted_queue, returned_queue, work_queue
 from lienthong.worker import notices
 from lienthong.worker.answers import quarantine, refusal_row, refuse, to_notifier, to_signature_verify
 from lienthong.worker.handler import Outcome
@@ -47,7 +47,9 @@ if TYPE_CHECKING:
 __all__ = ["IngestDocument"]
 
 URGENT = work_queue(Step.INGEST, Lane.URGENT)
-ASIDE = returned_queue(Step.INGEST)
+DIVERTED = diverted_queue(Step.INGEST)
+ASIDE = {DIVERTED, returned_queue(Step.INGEST)}
+"""What its sender sends too fast comes by these; from here it is not put aside once more."""
 
 LARGE_BYTES = 256 * 1024
 """From here on decoding is worth a thread of its own, so that small messages do not wait for it."""
@@ -76,14 +78,23 @@ class IngestDocument:
         # One that came back may have been received before: it is not sent away without a look.
         if self._quotas is None or message.user_id is None or message.delivery_count or message.attempts:
             return False
-        return self._quotas.puts_aside(message.user_id, len(message.body), urgent=message.queue == URGENT)
+        if message.queue in ASIDE:
+            return False
+        return self._quotas.puts_aside(
+            message.user_id,
+            len(message.body),
+            urgent=message.queue == URGENT,
+            # The keys of the version before name nobody.
+            divertible=message.routing_key.startswith(f"{message.user_id}."),
+        )
 
     async def decide(self, message: Incoming) -> Examined:
         """Decode a message and keep its payload durably; `Unavailable` when the store is."""
-        if self._quotas is not None and message.user_id is not None and message.queue == ASIDE:
+        if self._quotas is not None and message.user_id is not None and message.queue in ASIDE:
             self._quotas.note_aside(message.user_id)
         # Had it been received before, it is looked into after all once the ledger knows it again.
-        if self._quotas is not None and self._quotas.over(message.user_id):
+        unread = message.queue == DIVERTED and message.user_id is not None
+        if self._quotas is not None and (unread or self._quotas.over(message.user_id)):
             return Examined(sha256(message.body).hexdigest(), unread=True)
         return await self._examine(message)
 
@@ -137,7 +148,10 @@ class IngestDocument:
             if not message.message_id or submission_key(message) in fresh:
                 fresh.discard(submission_key(message))
                 new.append(index)
-        counted = [(submission_key(message)[0], len(message.body)) for message, _ in (batch[index] for index in new)]
+        counted = [
+            (submission_key(message)[0], len(message.body), message.queue == DIVERTED)
+            for message, _ in (batch[index] for index in new)
+        ]
         problems = await self._quotas.excess(unit, counted) if counted else []
         excess = {index: problem for index, problem in zip(new, problems, strict=True) if problem is not None}
         read = [

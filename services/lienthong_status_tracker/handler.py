@@ -185,7 +185,7 @@ class TrackStatus:
         new = list(dict.fromkeys(submission_key(one) for one in messages if submission_key(one) in fresh))
         if self._quotas is None or not new:
             return {}
-        problems = await self._quotas.excess(unit, [(user, 0) for user, _ in new])
+        problems = await self._quotas.excess(unit, [(user, 0, False) for user, _ in new])
         return {key: problem for key, problem in zip(new, problems, strict=True) if problem is not None}
 
     async def _apply(

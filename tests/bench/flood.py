@@ -5,9 +5,8 @@ happens, while another agency floods, and while what was put aside of that flood
 is taken away, and all of it begins anew, with another flooder. What counts is the ratio to the quiet just before, of
 medians and of slowest twentieths, with floods of a fixed rate, far above what is allowed.
 
-A last flood comes as fast as one connection is confirmed. It takes whatever processors and disk still give, so here,
-where it shares them with all it is to be compared with, its ratio says how far the machine was from its limits before:
-it is printed, and counts for nothing.
+A last flood comes as fast as one connection is confirmed, and goes on as fast when it is rejected. Of that only the
+medians count: until it is found to be one it stands before everybody, in the first second of fifteen.
 
 The flooder publishes from a process of its own. In a country it has a machine of its own as well; so that its processor
 time is not taken from the exchange's here, it yields to every other process (nice 19). What the broker and the workers
@@ -35,7 +34,6 @@ from rich.table import Table
 
 from lienthong.agency import AgencyClient, Receipt
 from lienthong.bus.connection import Bus
-from lienthong.bus.messages import Outgoing
 from lienthong.edxml import Document, OtherInfo, encode
 from lienthong.ledger.ledger import Ledger
 from lienthong.simulation.credentials import Credentials
@@ -46,10 +44,18 @@ from lienthong.simulation.traffic import plan_letter
 from lienthong.simulation.units import Member, Role, Unit
 from lienthong.testing.databases import create_database
 from lienthong.testing.servers import running_servers
-from lienthong.topology.names import SUBMISSION, Step, SubmissionKey, returned_queue, work_queue
+from lienthong.topology.names import (
+    SUBMISSION,
+    Step,
+    SubmissionKey,
+    diverted_queue,
+    returned_queue,
+    submission_key,
+    work_queue,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from lienthong.simulation.exchange import Exchange
     from lienthong.testing.servers import Servers
@@ -69,6 +75,7 @@ AFTER_SECONDS: Final = 10.0
 QUIET: Final = "quiet"
 PERIODS: Final = (QUIET, "while it is submitted", "while it is worked off")
 LANE: Final = work_queue(Step.INGEST)
+DIVERTED: Final = diverted_queue(Step.INGEST)
 ASIDE: Final = returned_queue(Step.INGEST)
 LATER: Final = tuple(work_queue(step) for step in Step if step is not Step.INGEST)
 CALM: Final = 10
@@ -114,30 +121,34 @@ async def flood(url: str, flooder: str, rate: float) -> None:
     """
     os.nice(19)
     body = encode(replace(letter(flooder, FLOODED), document_id="flood 0"))
-    async with Bus(url, name="flooder") as bus:
-        began, spent, sent = time.monotonic(), time.process_time(), 0
+    async with await aio_pika.connect(url) as connection, connection.channel(publisher_confirms=True) as channel:
+        exchange = await channel.get_exchange(SUBMISSION, ensure=False)
+        key = submission_key(flooder, SubmissionKey.DOCUMENT)
+        began, spent, sent, rejected = time.monotonic(), time.process_time(), 0, 0
 
         async def send() -> None:
-            nonlocal sent
+            nonlocal sent, rejected
             while (passed := time.monotonic() - began) < FLOOD_SECONDS:
                 if rate and sent > rate * passed:
                     await asyncio.sleep(sent / rate - passed)
                     continue
                 sent += 1
                 name = f"flood {sent}"
-                message = Outgoing(
-                    SUBMISSION,
-                    SubmissionKey.DOCUMENT,
-                    name,
+                message = aio_pika.Message(
                     body.replace(b"flood 0", name.encode()),
-                    content_type="application/edxml+xml",
+                    message_id=name,
                     user_id=flooder,
+                    content_type="application/edxml+xml",
+                    delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
                 )
-                (failure,) = await bus.publish_many([message])
-                assert failure is None, failure
+                try:
+                    await exchange.publish(message, routing_key=key)
+                except aio_pika.exceptions.DeliveryError:
+                    # It takes no notice, and sends on.
+                    rejected += 1
 
         await asyncio.gather(*(send() for _ in range(AT_ONCE)))
-        sys.stdout.write(f"{sent} {time.process_time() - spent}\n")
+        sys.stdout.write(f"{sent} {rejected} {time.process_time() - spent}\n")
 
 
 class Neighbour:
@@ -201,13 +212,15 @@ class Measured:
     Attributes:
         taken: seconds to the receipt and to the delivery of each of the neighbour's documents, by period.
         submitted: documents of the flood.
-        waiting: how many of them stood before ingest when it ended, in its lane and put aside.
+        rejected: those of them that the broker did not take.
+        waiting: how many of them stood in each queue before ingest when it ended.
         processor: seconds of processor time that flooder and workers took while it was submitted.
     """
 
     taken: dict[str, tuple[list[float], list[float]]]
     submitted: int
-    waiting: tuple[int, int]
+    rejected: int
+    waiting: dict[str, int]
     processor: dict[str, float]
 
 
@@ -228,11 +241,11 @@ async def measure(exchange: Exchange, neighbour: Neighbour, workers: Supervisor,
     )
     output, _ = await flooding.communicate()
     moments.append(time.monotonic())
-    submitted, spent = output.decode().split()
+    submitted, rejected, spent = output.decode().split()
     processor = {str(step): processor_seconds(workers.pid(step)) - before[step] for step in Step}
     processor["flooder"] = float(spent)
     async with Bus(exchange.broker_url, name="bench") as bus:
-        lengths = await bus.lengths([LANE, ASIDE])
+        lengths = await bus.lengths([LANE, DIVERTED, ASIDE])
         await asyncio.sleep(AFTER_SECONDS)
         moments.append(time.monotonic())
         await calm(exchange.broker_url, bus)
@@ -241,19 +254,21 @@ async def measure(exchange: Exchange, neighbour: Neighbour, workers: Supervisor,
         name: neighbour.times.between(first, last)
         for name, first, last in zip(PERIODS, moments[:-1], moments[1:], strict=True)
     }
-    return Measured(taken, int(submitted), (lengths[LANE] or 0, lengths[ASIDE] or 0), processor)
+    waiting = {queue: length or 0 for queue, length in lengths.items()}
+    return Measured(taken, int(submitted), int(rejected), waiting, processor)
 
 
 async def calm(broker_url: str, bus: Bus) -> None:
     """Take away what still waits of a flood, and wait until nothing of it is under way."""
     connection = await aio_pika.connect(broker_url)
     async with connection, asyncio.timeout(SECONDS), connection.channel() as channel:
-        aside = await channel.get_queue(ASIDE, ensure=False)
+        slow = [await channel.get_queue(queue, ensure=False) for queue in (DIVERTED, ASIDE)]
         quiet = 0
         while quiet < CALM:
-            await aside.purge()
+            for queue in slow:
+                await queue.purge()
             await asyncio.sleep(0.2)
-            quiet = 0 if any((await bus.lengths([LANE, ASIDE, *LATER])).values()) else quiet + 1
+            quiet = 0 if any((await bus.lengths([LANE, DIVERTED, ASIDE, *LATER])).values()) else quiet + 1
 
 
 async def set_free(ledger_url: str, agency: str) -> None:
@@ -308,28 +323,30 @@ def twentieth(taken: Sequence[float]) -> float:
     return statistics.quantiles(taken, n=20)[-1]
 
 
-def show(console: Console, title: str, rounds: Sequence[Measured]) -> float:
-    """Print what floods of one kind cost; return the largest ratio to quiet."""
+def show(console: Console, title: str, rounds: Sequence[Measured]) -> tuple[float, float]:
+    """Print what floods of one kind cost; return the largest ratios to quiet, of medians and of slowest twentieths."""
     table = Table("the neighbour's", "median", "ratio to quiet", "slowest twentieth", "ratio to quiet", title=title)
-    worst = 0.0
+    figures: tuple[Callable[[Sequence[float]], float], ...] = (statistics.median, twentieth)
+    worst = [0.0, 0.0]
     for position, what in enumerate(("receipt", "delivery")):
         for period in PERIODS:
             row = [f"{what}, {period}"]
-            for figure in (statistics.median, twentieth):
+            for place, figure in enumerate(figures):
                 seconds = statistics.median(figure(one.taken[period][position]) for one in rounds)
                 ratios = [figure(one.taken[period][position]) / figure(one.taken[QUIET][position]) for one in rounds]
                 ratio = statistics.median(ratios)
-                worst = max(worst, ratio)
+                worst[place] = max(worst[place], ratio)
                 row += [f"{seconds * 1000:.0f} ms", f"{ratio:.2f} ({min(ratios):.2f}-{max(ratios):.2f})"]
             table.add_row(*row)
     console.print(table)
     for one in rounds:
         spent = ", ".join(f"{who} {seconds / one.submitted * 1000:.2f}" for who, seconds in one.processor.items())
+        waiting = ", ".join(f"{count} in {queue}" for queue, count in one.waiting.items())
         console.print(
-            f"{one.submitted / FLOOD_SECONDS:.0f} documents a second; at the end {one.waiting[0]} stood in the "
-            f"lane and {one.waiting[1]} were put aside; processor time for each in ms: {spent}"
+            f"{one.submitted / FLOOD_SECONDS:.0f} documents a second, {one.rejected} rejected; at the end {waiting}; "
+            f"processor time for each in ms: {spent}"
         )
-    return worst
+    return worst[0], worst[1]
 
 
 async def main() -> int:
@@ -339,14 +356,14 @@ async def main() -> int:
             fixed, fastest = await measure_all(exchange, workers)
         description = servers.description
     console = Console(width=150)
-    worst = show(console, f"floods of {TIMES} times the quota", fixed)
-    show(console, "a flood as fast as one connection is confirmed: for information", [fastest])
+    fixed_costs = show(console, f"floods of {TIMES} times the quota", fixed)
+    median, _ = show(console, "a flood as fast as one connection is confirmed", [fastest])
     console.print(
-        f"{description}, {os.cpu_count()} processors for servers, workers, neighbour and flooder: what comes as fast "
-        f"as it can starves them by itself; a flood of {TIMES} times the quota may cost {LIMIT:g} times, and costs "
-        f"{worst:.2f} times at most; load {os.getloadavg()[1]:.1f}"
+        f"{description}, {os.cpu_count()} processors for servers, workers, neighbour and flooder; load "
+        f"{os.getloadavg()[1]:.1f}. A flood may cost {LIMIT:g} times; one of {TIMES} times the quota costs "
+        f"{max(fixed_costs):.2f} times at most, the median of the fastest {median:.2f} times"
     )
-    return int(worst > LIMIT)
+    return int(max(*fixed_costs, median) > LIMIT)
 
 
 if __name__ == "__main__":

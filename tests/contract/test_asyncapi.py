@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 import lienthong
 from lienthong.document.messages import Delivered, Receipt, Refused
 from lienthong.topology.asyncapi import as_yaml, asyncapi
-from lienthong.topology.names import SubmissionKey, delivery_queue, status_queue
+from lienthong.topology.names import SubmissionKey, delivery_queue, status_queue, submission_key
 
 PUBLISHED = Path(__file__).parents[2] / "deploy" / "asyncapi.yaml"
 
@@ -58,5 +58,6 @@ def test_everything_an_agency_touches_is_described() -> None:
     """Every routing key, both queues and every notice have their place."""
     document = asyncapi(lienthong.__version__)
     addresses = {channel["address"] for channel in document["channels"].values()}
-    assert addresses == {*SubmissionKey, delivery_queue("{code}"), status_queue("{code}")}
+    keys = {submission_key("{code}", key) for key in SubmissionKey}
+    assert addresses == {*keys, delivery_queue("{code}"), status_queue("{code}")}
     assert {Receipt.__name__, Refused.__name__, Delivered.__name__} <= set(document["components"]["schemas"])

@@ -45,12 +45,14 @@ from lienthong.topology.names import (
     RETRY_SECONDS,
     STATUS,
     SUBMISSION,
+    SUBMISSION_SHARED,
     WORK,
     Step,
     SubmissionKey,
     delivery_queue,
     retry_exchange,
     status_queue,
+    submission_key,
     work_queue,
 )
 from lienthong.topology.rights import OPERATOR_USER, worker_user
@@ -320,8 +322,20 @@ ATTEMPTS = (
     ),
     Attempt(
         "submit with another's user_id",
-        publishing(SUBMISSION, SubmissionKey.DOCUMENT, OTHER),
+        publishing(SUBMISSION, submission_key(ME, SubmissionKey.DOCUMENT), OTHER),
         rf"user_id property set to '{OTHER}' but authenticated user was '{ME}'",
+        (PublishForbidden,),
+    ),
+    Attempt(
+        "submit with another's routing key",
+        publishing(SUBMISSION, submission_key(OTHER, SubmissionKey.DOCUMENT), ME),
+        rf"access to topic '{OTHER}.document' in exchange '{SUBMISSION}'.* refused for user '{ME}'",
+        (PublishForbidden,),
+    ),
+    Attempt(
+        "submit by the exchange behind the one it writes to",
+        publishing(SUBMISSION_SHARED, submission_key(ME, SubmissionKey.DOCUMENT), ME),
+        no_access("exchange", SUBMISSION_SHARED),
         (PublishForbidden,),
     ),
     Attempt(
@@ -487,7 +501,7 @@ async def cut_off(exchange: Exchange) -> tuple[str, str]:
 
 async def quarantined(exchange: Exchange) -> tuple[str, str]:
     """Submit what nobody can be answered for: it is put aside, and goes no further."""
-    await exchange.publish(SUBMISSION, SubmissionKey.DOCUMENT, encode(paper(ME)), user_id=None)
+    await exchange.publish(SUBMISSION, submission_key(ME, SubmissionKey.DOCUMENT), encode(paper(ME)), user_id=None)
     await until(exchange, "select from entry where kind = 'MessageQuarantined'")
     assert "message_quarantined" in (exchange.logs / "ingest.log").read_text(encoding="utf-8")
     return "ingest", "queue quarantine, ledger, worker's log"
@@ -495,7 +509,7 @@ async def quarantined(exchange: Exchange) -> tuple[str, str]:
 
 async def refused_by_ingest(exchange: Exchange) -> tuple[str, str]:
     """Submit a document in another's name: a refusal with its reason, in the ledger, the log and the metric."""
-    await exchange.publish(SUBMISSION, SubmissionKey.DOCUMENT, encode(paper(OTHER)))
+    await exchange.publish(SUBMISSION, submission_key(ME, SubmissionKey.DOCUMENT), encode(paper(OTHER)))
     await _refused(exchange, Step.INGEST, "document")
     assert not await exchange.rows("select from document")
     return "ingest", LEDGER
@@ -504,7 +518,7 @@ async def refused_by_ingest(exchange: Exchange) -> tuple[str, str]:
 async def refused_by_status_tracker(exchange: Exchange) -> tuple[str, str]:
     """Report a status in another's name, likewise."""
     status = Status(Organization(OTHER), ResponseFor(ME, "d1"), "03", timestamp=datetime.now(UTC))
-    await exchange.publish(SUBMISSION, SubmissionKey.STATUS, encode(status))
+    await exchange.publish(SUBMISSION, submission_key(ME, SubmissionKey.STATUS), encode(status))
     await _refused(exchange, Step.STATUS_TRACKER, "status")
     return "status-tracker", LEDGER
 

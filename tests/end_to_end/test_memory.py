@@ -17,13 +17,14 @@ from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
 from lienthong.edxml import Attachment, Document, Limits, Organization, encode
 from lienthong.simulation.units import Member, Role, Unit
-from lienthong.topology.names import SUBMISSION, Step, SubmissionKey, delivery_queue
+from lienthong.topology.names import SUBMISSION, Step, SubmissionKey, delivery_queue, submission_key
 
 if TYPE_CHECKING:
     from tests.end_to_end.conftest import RunningExchange
 
 SECONDS = 120.0
 SENDER, RECEIVER = "H01", "H02"
+KEY = submission_key(SENDER, SubmissionKey.DOCUMENT)
 MEMBERS = tuple(Member(Unit(code, f"UBND tỉnh {code}", "province"), Role.FULLY) for code in (SENDER, RECEIVER))
 TIMES = 4
 """A process peaks below so many times the size of the submission, above what it holds when idle."""
@@ -90,7 +91,14 @@ async def test_the_largest_submission_costs_less_than_four_times_its_size(runnin
 
         async def goes_through(body: bytes) -> None:
             message = Outgoing(
-                *(SUBMISSION, SubmissionKey.DOCUMENT, str(uuid4()), body, "application/edxml+xml"), user_id=SENDER
+                *(
+                    SUBMISSION,
+                    submission_key(SENDER, SubmissionKey.DOCUMENT),
+                    str(uuid4()),
+                    body,
+                    "application/edxml+xml",
+                ),
+                user_id=SENDER,
             )
             async with asyncio.timeout(SECONDS):
                 assert await sender.publish_many([message]) == [None]

@@ -29,7 +29,15 @@ from lienthong.telemetry.events import Event
 from lienthong.telemetry.metrics import LABELS
 from lienthong.testing.collector import Collector
 from lienthong.testing.processes import Family, free_ports
-from lienthong.topology.names import RETRY_SECONDS, SUBMISSION, Header, Step, SubmissionKey, status_queue
+from lienthong.topology.names import (
+    RETRY_SECONDS,
+    SUBMISSION,
+    Header,
+    Step,
+    SubmissionKey,
+    status_queue,
+    submission_key,
+)
 from lienthong.topology.plan import exchange_plan
 
 if TYPE_CHECKING:
@@ -309,7 +317,7 @@ async def test_an_agencys_own_trace_is_linked(observed: Observed) -> None:
     theirs, theirs_span = UUID(int=7), bytes(7) + b"\x09"
     message = Outgoing(
         SUBMISSION,
-        SubmissionKey.DOCUMENT,
+        submission_key(SENDER, SubmissionKey.DOCUMENT),
         "năm",
         encode(paper("năm")),
         content_type="application/edxml+xml",

@@ -17,10 +17,12 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from lienthong.access.broker import grant
-from lienthong.access.drift import Wanted, find
+from lienthong.access.broker import place_of
+from lienthong.access.drift import Wanted, differences, find
+from lienthong.access.mend import mend
 from lienthong.agency import AgencyClient, StatusReport
 from lienthong.bus.admin import BrokerAdmin
+from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.migrations import migrations
 from lienthong.settings import AccessSettings
 from lienthong.simulation.credentials import Credentials
@@ -31,6 +33,7 @@ from lienthong.simulation.traffic import plan_letter
 from lienthong.simulation.units import Member, Role, Unit
 from lienthong.testing.databases import create_database, drop_database
 from lienthong.topology.names import Step
+from lienthong.topology.plan import exchange_plan
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -108,23 +111,33 @@ async def exchange(
                 members=MEMBERS,
                 credentials=Credentials.issue(folder / "authority", MEMBERS),
             )
+            for one in exchange_plan().exchanges:
+                # Of these it may have others of the same name.
+                await admin.delete_exchange(name, one.name)
             arguments = ("-c", VERSION_BEFORE, url, servers.management_url, name)
             before = await asyncio.create_subprocess_exec(
                 sys.executable, *arguments, env=os.environ | python_path(old_tree)
             )
             assert await before.wait() == 0
-            await apply_beside(admin, name)
+            await apply_beside(admin, url, founded.ledger_url)
             yield founded
         finally:
             await admin.delete_vhost(name)
             await drop_database(servers.ledger_url, name)
 
 
-async def apply_beside(admin: BrokerAdmin, vhost: str) -> None:
-    """Give the exchange's own users their rights, as `lienthong topology apply --rolling` does."""
-    wanted = Wanted({}, {}, admin.user, AccessSettings()).beside(await find(admin, vhost))
-    for user, rights in wanted.rights.items():
-        await grant(admin, vhost, user, rights)
+async def apply_beside(admin: BrokerAdmin, url: str, ledger_url: str) -> None:
+    """Give the broker what this version needs beside the one before, as `lienthong topology apply --rolling` does."""
+    ledger = await Ledger.connect(ledger_url)
+    async with ledger.access() as unit:
+        participants = await unit.participants()
+    await ledger.close()
+    place = place_of(url)
+    there = await find(admin, place.vhost)
+    wanted = Wanted(participants, {}, admin.user, AccessSettings()).beside(there)
+    mended = await mend(differences(wanted, there), wanted, admin=admin, urls=url, place=place)
+    left = [str(one) for one in differences(wanted, await find(admin, place.vhost)) if not one.remedy]
+    assert left == [], list(map(str, mended))
 
 
 def python_path(tree: Path) -> dict[str, str]:

@@ -36,7 +36,7 @@ from lienthong.simulation.letter import render
 from lienthong.simulation.papers import Papers
 from lienthong.simulation.traffic import Traffic, plan_letter
 from lienthong.simulation.units import Member, Role, Unit
-from lienthong.topology.names import QUARANTINE, SUBMISSION, Step, SubmissionKey
+from lienthong.topology.names import QUARANTINE, SUBMISSION, Step, SubmissionKey, submission_key
 from lienthong.topology.rights import worker_user
 
 if TYPE_CHECKING:
@@ -385,7 +385,7 @@ async def test_a_status_with_a_bad_signature_is_refused_and_told_to_nobody(
     body, message_id = make(document, pair.running.exchange.credentials), str(uuid4())
     async with Bus(pair.running.exchange.agency_url(RECEIVER), name="forger") as forger:
         message = Outgoing(
-            *(SUBMISSION, SubmissionKey.STATUS, message_id, body),
+            *(SUBMISSION, submission_key(RECEIVER, SubmissionKey.STATUS), message_id, body),
             content_type="application/edxml+xml",
             user_id=RECEIVER,
         )
@@ -438,7 +438,8 @@ async def test_a_message_without_user_id_is_quarantined(pair: Pair) -> None:
     body = encode(paper())
     url = pair.running.exchange.agency_url(SENDER)
     async with Bus(url, name="anonymous") as anonymous, Bus(pair.running.admin_url, name="operator") as operator:
-        message = Outgoing(SUBMISSION, SubmissionKey.DOCUMENT, str(uuid4()), body, content_type="application/edxml+xml")
+        key = submission_key(SENDER, SubmissionKey.DOCUMENT)
+        message = Outgoing(SUBMISSION, key, str(uuid4()), body, content_type="application/edxml+xml")
         assert await anonymous.publish_many([message]) == [None]
         await operator.consume([QUARANTINE], prefetch=10)
         (quarantined,) = await operator.take(10, timeout=SECONDS)

@@ -17,7 +17,7 @@ from lienthong.bus.messages import Outgoing
 from lienthong.document.ids import derive
 from lienthong.edxml import Document, encode
 from lienthong.topology.names import DELIVERY, Header, Step, work_queue
-from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan, lanes
+from lienthong.topology.plan import agency_permissions, agency_plan, agency_topic_permissions, exchange_plan, lanes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -94,7 +94,9 @@ class Stage:
 async def stage(vhost: str, broker_admin: BrokerAdmin) -> AsyncIterator[Stage]:
     """Provide a broker on which the agency G22 has exactly what an agency has."""
     await broker_admin.put_user(AGENCY, "secret")
-    await broker_admin.set_permissions(urlsplit(vhost).path[1:], AGENCY, agency_permissions(AGENCY))
+    name = urlsplit(vhost).path[1:]
+    await broker_admin.set_topic_permissions(name, AGENCY, agency_topic_permissions(AGENCY))
+    await broker_admin.set_permissions(name, AGENCY, agency_permissions(AGENCY))
     url = str(URL(vhost).with_user(AGENCY).with_password("secret"))
     async with Bus(vhost, name="stage") as bus:
         await bus.declare(sum((agency_plan(AGENCY),), start=exchange_plan()))

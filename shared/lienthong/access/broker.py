@@ -62,7 +62,7 @@ def limits(settings: AccessSettings) -> Mapping[UserLimit, int]:
 
 async def let_in(admin: BrokerAdmin, vhost: str, agency: str, settings: AccessSettings) -> None:
     """Give an agency's user, which must be there, exactly what an agency may do, and its limits."""
-    await admin.set_topic_permissions(vhost, agency, agency_topic_permissions())
+    await admin.set_topic_permissions(vhost, agency, agency_topic_permissions(agency))
     await admin.set_user_limits(agency, limits(settings))
     # Last, because this opens the door.
     await admin.set_permissions(vhost, agency, agency_permissions(agency))

@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Literal
 
 from lienthong.access.broker import limits
 from lienthong.bus.admin import has_password
+from lienthong.topology.names import SUBMISSION
 from lienthong.topology.plan import (
+    DIVERTED_KEYS,
     Binding,
     Plan,
     Queue,
     agency_permissions,
     agency_plan,
     agency_topic_permissions,
+    diverting,
     exchange_plan,
 )
 from lienthong.topology.rights import OWN_USERS, Rights, own_rights, widened
@@ -47,6 +50,7 @@ class Difference:
         thing: what it is.
         name: which one.
         detail: in what it differs, in field's terms; empty when the kind says everything.
+        replace: whether it is an exchange that has to be deleted before.
         declare: what declaring would mend it.
         unbind: the binding whose deletion would mend it.
         user: whose rights have to be set anew, or taken away, to mend it.
@@ -57,6 +61,7 @@ class Difference:
     thing: Literal["exchange", "queue", "binding", "user", "password", "tags", "permissions", "topic", "limits"]
     name: str
     detail: str = ""
+    replace: bool = False
     declare: Plan = Plan()  # noqa: RUF009 - frozen
     unbind: FoundBinding | None = None
     user: str | None = None
@@ -79,6 +84,7 @@ class Wanted:
         administrator: the user of the management API.
         settings: how agencies get in.
         rights: what the exchange's own users may do.
+        diverted: the agencies whose keys may be bound to what is diverted.
     """
 
     participants: Mapping[str, Participant]
@@ -86,6 +92,7 @@ class Wanted:
     administrator: str
     settings: AccessSettings
     rights: Mapping[str, Rights] = field(default_factory=own_rights)
+    diverted: frozenset[str] = frozenset()
 
     def beside(self, found: Found) -> Wanted:
         """Return the same for as long as workers of the version before are at work: they keep the rights they have."""
@@ -193,10 +200,21 @@ def _exchanges(wanted: Wanted, found: Found) -> Iterator[Difference]:
         other = there.pop(exchange.name, None)
         if other is None:
             yield Difference("missing", "exchange", exchange.name, exchange.type, declare=Plan(exchanges=(exchange,)))
-        elif (other.type, other.durable) != (exchange.type, True):
-            is_now = f"{other.type}, durable={other.durable}; planned: {exchange.type}, durable=True"
-            remedy = _by_hand(f"rabbitmqadmin delete exchange name={exchange.name}", "lienthong topology apply")
-            yield Difference("wrong", "exchange", exchange.name, is_now, remedy=remedy)
+        elif (other.type, other.durable, other.arguments) != (exchange.type, True, exchange.arguments):
+            is_now = f"{other.type}, durable={other.durable}, {other.arguments}"
+            detail = f"{is_now}; planned: {exchange.type}, durable=True, {dict(exchange.arguments)}"
+            # What is bound to this one only ingest knows, and binds again.
+            anew = exchange.name == SUBMISSION
+            by_hand = _by_hand(f"rabbitmqadmin delete exchange name={exchange.name}", "lienthong topology apply")
+            yield Difference(
+                "wrong",
+                "exchange",
+                exchange.name,
+                detail,
+                replace=anew,
+                declare=Plan(exchanges=(exchange,)) if anew else Plan(),
+                remedy="" if anew else by_hand,
+            )
     for name, other in there.items():
         if name != DEFAULT_EXCHANGE and not name.startswith(RABBITMQS_OWN):
             remedy = _by_hand(f"rabbitmqadmin delete exchange name={name}")
@@ -237,12 +255,16 @@ def _queues(wanted: Wanted, found: Found) -> Iterator[Difference]:
 
 def _bindings(wanted: Wanted, found: Found) -> Iterator[Difference]:
     planned, tolerated = dict.fromkeys(wanted.plan.bindings), set(wanted.tolerated.bindings)
+    diverting_now = {diverting(agency, key) for agency in wanted.diverted for key in DIVERTED_KEYS}
     ours = {exchange.name for exchange in wanted.plan.exchanges}
     queues = {queue.name for queue in (*wanted.plan.queues, *wanted.tolerated.queues)}
     there = set()
     for one in found.bindings:
         binding = Binding(one.source, one.destination, one.routing_key)
         plain = one.destination_type == "queue" and not one.arguments
+        if plain and binding in diverting_now:
+            # Ingest takes it away when it is time.
+            continue
         if plain and (binding in planned or binding in tolerated):
             there.add(binding)
         elif one.source != DEFAULT_EXCHANGE and (one.source in ours or one.destination in queues):
@@ -268,7 +290,7 @@ def _rights(agency: Participant, settings: AccessSettings, found: Found) -> Iter
         yield Difference("wrong", "password", code, "has one; planned: certificate only", user=code)
     if user.tags:
         yield Difference("wrong", "tags", code, f"{', '.join(user.tags)}; planned: none", user=code)
-    yield from _granted(code, Rights(agency_permissions(code), agency_topic_permissions()), found)
+    yield from _granted(code, Rights(agency_permissions(code), agency_topic_permissions(code)), found)
     if (limited := dict(found.limits.get(code, {}))) != dict(limits(settings)):
         yield Difference("wrong", "limits", code, f"{limited}; planned: {dict(limits(settings))}", user=code)
 

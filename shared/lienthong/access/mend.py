@@ -24,8 +24,9 @@ async def mend(
 ) -> list[Difference]:
     """Mend what has no remedy of its own; returns what was mended.
 
-    No queue, exchange or user is ever deleted. Connections of a user whose rights were wrong are closed: an open
-    channel keeps what it had. A worker connects again by itself.
+    No queue or user is ever deleted; exchange ``submission`` is when it is of another kind, to be made anew at once: it
+    keeps no messages, and the broker closes the channel of who publishes there in between. Connections of a user whose
+    rights were wrong are closed: an open channel keeps what it had. A worker connects again by itself.
 
     Raises:
         MisconfiguredError: a server refuses.
@@ -36,12 +37,17 @@ async def mend(
     for user in dict.fromkeys(one.user for one in mendable if one.user):
         mend_user = _mend_own if user in OWN_USERS else _mend_agency
         await mend_user(user, [one for one in mendable if one.user == user], wanted, admin, place)
-    missing = sum((one.declare for one in mendable), start=Plan())
-    if missing != Plan():
+    replaced = {one.name: one.declare for one in mendable if one.replace}
+    missing = sum((one.declare for one in mendable if not one.replace), start=Plan())
+    if missing != Plan() or replaced:
         async with Bus(urls, name="lienthong topology apply") as bus:
+            # Where what is published to the new one goes on to stands before it does.
             await bus.declare(missing)
+            for exchange, anew in replaced.items():
+                await admin.delete_exchange(place.vhost, exchange)
+                await bus.declare(anew)
     for one in mendable:
-        if one.unbind:
+        if one.unbind and one.unbind.source not in replaced:
             await admin.delete_binding(place.vhost, one.unbind)
     return mendable
 

@@ -25,7 +25,14 @@ from lienthong.document.ids import derive
 from lienthong.document.messages import Refused
 from lienthong.edxml import BusinessType, Document, Organization, ResponseFor, StaffInfo, Status, encode
 from lienthong.errors import MisconfiguredError, Refusal, Unavailable
-from lienthong.topology.names import SUBMISSION, Header, SubmissionKey, delivery_queue, status_queue
+from lienthong.topology.names import (
+    SUBMISSION,
+    Header,
+    SubmissionKey,
+    delivery_queue,
+    status_queue,
+    submission_key,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -257,7 +264,7 @@ class AgencyClient(Requests):
                 message_id = str(derive("again", message_id))
         return Outgoing(
             exchange=SUBMISSION,
-            routing_key=key,
+            routing_key=submission_key(self.code, key),
             message_id=message_id,
             body=body,
             content_type=EDXML,

@@ -61,6 +61,7 @@ class FoundExchange(BaseModel):
     name: str
     type: str
     durable: bool
+    arguments: dict[str, Any]
 
 
 class FoundQueue(BaseModel):
@@ -379,6 +380,10 @@ class BrokerAdmin:
         kind, key = binding.destination_type[0], binding.properties_key
         place = (vhost, "e", binding.source, kind, binding.destination, key)
         await self._request("DELETE", "bindings", *place, absent_is_fine=True)
+
+    async def delete_exchange(self, vhost: str, name: str) -> None:
+        """Delete an exchange and its bindings; an exchange keeps no messages."""
+        await self._request("DELETE", "exchanges", vhost, name, absent_is_fine=True)
 
     async def queue_depths(self, vhost: str) -> dict[str, int]:
         """Return the number of messages in each queue of a virtual host, ready and unacknowledged.

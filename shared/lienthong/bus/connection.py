@@ -19,12 +19,12 @@ from lienthong.bus.publisher import Publisher
 from lienthong.errors import MisconfiguredError, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from types import TracebackType
 
     from lienthong.bus.looking import Count, Standing
     from lienthong.bus.messages import Incoming, Outgoing
-    from lienthong.topology.plan import Plan
+    from lienthong.topology.plan import Binding, Plan
 
 __all__ = ["Bus"]
 
@@ -114,7 +114,11 @@ class Bus:
                 for exchange in plan.exchanges:
                     what = f"exchange {exchange.name!r}"
                     await channel.exchange_declare(
-                        exchange.name, exchange_type=exchange.type, durable=True, timeout=DECLARE_SECONDS
+                        exchange.name,
+                        exchange_type=exchange.type,
+                        durable=True,
+                        arguments=dict(exchange.arguments),
+                        timeout=DECLARE_SECONDS,
                     )
                 for queue in plan.queues:
                     what = f"queue {queue.name!r}"
@@ -127,9 +131,20 @@ class Bus:
                 await channel.close(timeout=DECLARE_SECONDS)
         # Not one that is not found: what is declared before it is there, only not yet on a broker that is starting.
         except (aiormq.ChannelPreconditionFailed, aiormq.ChannelAccessRefused) as error:
-            raise MisconfiguredError(f"cannot declare {what}: {describe(error)}") from error
+            raise MisconfiguredError(f"cannot declare {what}: {describe(error)}; lienthong topology plan") from error
         except BROKER_TROUBLE as error:
             raise Unavailable(f"cannot declare {what}: {describe(error)}") from error
+
+    async def unbind(self, bindings: Iterable[Binding]) -> None:
+        """Take bindings away, also such as are not there; raises `Unavailable` when the broker went away meanwhile."""
+        channel = await self._publishing.channel(confirms=False, within=self._connect_seconds)
+        try:
+            with library_calls():
+                for one in bindings:
+                    await channel.queue_unbind(one.queue, one.exchange, one.key, timeout=DECLARE_SECONDS)
+                await channel.close(timeout=DECLARE_SECONDS)
+        except BROKER_TROUBLE as error:
+            raise Unavailable(f"cannot unbind: {describe(error)}") from error
 
     async def exists(self, queue: str) -> bool:
         """Tell whether there is a queue of this name."""
@@ -162,6 +177,10 @@ class Bus:
     async def ack_through(self, queue: str, tag: int) -> None:
         """Acknowledge what was taken from a queue up to a delivery tag. See `Consumer.ack_through`."""
         await self._consumer.ack_through(queue, tag)
+
+    def work_off(self, per_second: float) -> None:
+        """Set how many messages in a second are taken of each queue to be worked off slowly."""
+        self._consumer.slowly_a_second = per_second
 
     async def cancel(self) -> None:
         """Take no more messages; those prefetched go back when the bus closes. See `Consumer.cancel`."""

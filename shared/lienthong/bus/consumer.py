@@ -34,7 +34,7 @@ from lienthong.bus.delivered import incoming
 from lienthong.bus.errors import ConnectionLost
 from lienthong.bus.link import BROKER_TROUBLE, describe, library_calls
 from lienthong.errors import LienThongError, Unavailable
-from lienthong.topology.names import Step, returned_queue
+from lienthong.topology.names import Step, diverted_queue, returned_queue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,10 +61,14 @@ MOST_HALVINGS = 30
 PREFETCH_BYTES = 256 * 1024 * 1024
 """What the prefetched messages of one queue may weigh, were all of them like the largest one seen."""
 
-SLOWLY = {returned_queue(Step.INGEST): 3}
+SLOWLY = {returned_queue(Step.INGEST): 3, diverted_queue(Step.INGEST): 3}
 """How many are taken at once, at most, of a queue to be worked off slowly: what comes meanwhile waits for them."""
-SLOWLY_A_SECOND = 20
-"""How many of it are taken in a second."""
+SLOWLY_A_SECOND = 10
+"""How many of it are taken in a second, if nothing else is said."""
+SLOWEST_A_SECOND = 1
+"""How many while more is being put aside."""
+ASIDE_SECONDS = 1.0
+"""So long after the last one more is expected."""
 YIELDS_SECONDS = 2.0
 """So much longer nothing is taken of it while there is anything else to take."""
 
@@ -207,6 +211,7 @@ class _Lane:
         self.acked_tag = tag
 
     async def _put_aside(self, tag: int) -> None:
+        self._consumer.put_aside_until = asyncio.get_running_loop().time() + ASIDE_SECONDS
         try:
             async with self._settling:
                 await self.channel.basic_reject(tag, requeue=False, wait=False)
@@ -258,6 +263,8 @@ class Consumer:
         self._started = False
         self._cancelled = False
         self._wake = asyncio.Event()
+        self.slowly_a_second: float = SLOWLY_A_SECOND
+        self.put_aside_until = 0.0
         self.aside: Callable[[Incoming], bool] = _nothing
 
     @property
@@ -348,7 +355,8 @@ class Consumer:
             lane.overlooked = bool(lane.waiting) and lane.queue not in served
             if lane.queue in SLOWLY and lane.queue in served:
                 taken = sum(message.queue == lane.queue for message in batch)
-                lane.rests_until = loop.time() + taken / SLOWLY_A_SECOND
+                rate = SLOWEST_A_SECOND if loop.time() < self.put_aside_until else self.slowly_a_second
+                lane.rests_until = loop.time() + taken / rate
         await self._adapt(batch)
         return batch
 

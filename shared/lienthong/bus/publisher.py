@@ -160,9 +160,12 @@ class _Outlet:
             )
         except aiormq.PublishError:
             raise
-        except aiormq.DeliveryError:
+        except aiormq.DeliveryError as error:
             current.given_up = True
-            raise
+            raise Unavailable(
+                "RabbitMQ chưa nhận (basic.nack), như khi gửi quá nhiều / the broker rejects it for now, as it does "
+                "when too much of one sender waits"
+            ) from error
         finally:
             current.in_flight -= 1
             if current.given_up and not current.in_flight:

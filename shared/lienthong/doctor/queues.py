@@ -9,8 +9,8 @@ from lienthong.access.addresses import broker_logins
 from lienthong.access.drift import Wanted, differences, find
 from lienthong.doctor.findings import Finding, Words
 from lienthong.settings import AccessSettings
-from lienthong.topology.names import QUARANTINE, Step, dead_queue, returned_queue, work_queue
-from lienthong.topology.plan import AGENCY_DEAD_QUEUE, lanes
+from lienthong.topology.names import QUARANTINE, Step, dead_queue
+from lienthong.topology.plan import AGENCY_DEAD_QUEUE, step_queues
 
 if TYPE_CHECKING:
     from lienthong.access.drift import Difference
@@ -36,7 +36,8 @@ async def check_topology(patient: Patient) -> list[Finding]:
         what = Words("chưa có virtual host", "the virtual host is missing")
         return [Finding("topology", "error", patient.place.vhost, what, mend)]
     logins = broker_logins(patient.place, workers)
-    wanted = Wanted(await patient.ledger.participants(), logins, patient.admin.user, AccessSettings())
+    participants, diverted = await patient.ledger.participants(), await patient.ledger.diverted()
+    wanted = Wanted(participants, logins, patient.admin.user, AccessSettings(), diverted=diverted)
     found: dict[tuple[str, str, str], list[Difference]] = {}
     for one in differences(wanted, await find(patient.admin, patient.place.vhost)):
         # What mends itself alike for many agencies is one line; a remedy of its own has each its own.
@@ -49,7 +50,7 @@ async def check_work(patient: Patient) -> list[Finding]:
     assert patient.bus
     found = []
     for step in Step:
-        queues = [*(work_queue(step, lane) for lane in lanes(step)), returned_queue(step)]
+        queues = step_queues(step)
         # What is missing is named by the topology.
         counts = {queue: count for queue, count in (await patient.bus.counts(queues)).items() if count}
         idle = [queue for queue, count in counts.items() if not count.consumers]

@@ -106,6 +106,10 @@ class AccessUnit:
             row["code"]: Participant(**row) for row in await self._connection.fetch(statement("select_participants"))
         }
 
+    async def diverted(self) -> frozenset[str]:
+        """Return the agencies that send more than they may, so that their documents do not come by ingest's lanes."""
+        return frozenset(row["agency"] for row in await self._connection.fetch(statement("all_diverted")))
+
     async def participant(self, code: str) -> Participant | None:
         """Return one agency by any of its codes, merged or not; None when nobody has it."""
         rows = await self._connection.fetch(statement("select_participant"), self.canonical(code))

@@ -67,6 +67,12 @@ class Condition(Reports):
         """Return all agencies by their canonical code."""
         return {row["code"]: Participant(**row) for row in await self._fetch("select_participants")}
 
+    async def diverted(self) -> frozenset[str]:
+        """Return the agencies whose documents do not come by ingest's lanes; a schema that is too old knows of none."""
+        if "diverted" not in {row["name"] for row in await self._fetch("tables_there_are")}:
+            return frozenset()
+        return frozenset(row["agency"] for row in await self._fetch("all_diverted"))
+
     async def rights_astray(self) -> tuple[list[Right], list[Right]]:
         """Return the rights that roles need and have not, and those that they have and should not.
 

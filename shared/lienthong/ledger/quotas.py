@@ -12,7 +12,7 @@ from lienthong.ledger.statements import statement
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from datetime import datetime
+    from datetime import datetime, timedelta
 
     import asyncpg
 
@@ -66,6 +66,27 @@ class QuotaUse:
             for user, use in sorted(uses.items())
         ]
         await self._connection.execute(statement("update_quota_use"), kind, as_json(rows))
+
+    async def divert(self, agencies: Mapping[str, timedelta]) -> None:
+        """Record whose documents do not come by ingest's lanes, each for a period from now."""
+        await self._connection.execute(statement("divert"), list(agencies), list(agencies.values()))
+
+    async def hold_diversions(self, agencies: Collection[str]) -> list[str]:
+        """Return who of them is diverted, locked until the transaction ends: nobody ends it meanwhile."""
+        return [row["agency"] for row in await self._connection.fetch(statement("hold_diversions"), list(agencies))]
+
+    async def end_diversions(self) -> list[str]:
+        """Delete the diversions whose time is over; return of whom, locked until the transaction ends."""
+        return [row["agency"] for row in await self._connection.fetch(statement("end_diversions"))]
+
+    async def diverted(self, agencies: Collection[str]) -> dict[str, datetime]:
+        """Return who of them is diverted, and until when."""
+        found = await self._connection.fetch(statement("diverted"), list(agencies))
+        return {row["agency"]: row["until"] for row in found}
+
+    async def any_diverted(self) -> bool:
+        """Tell whether anybody is diverted."""
+        return bool(await self._connection.fetchval(statement("any_diverted")))
 
     async def note(
         self, what: Literal["AgencyThrottled", "AgencyUnthrottled"], user: str, facts: dict[str, Any]

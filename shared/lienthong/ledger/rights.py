@@ -9,7 +9,7 @@ __all__ = ["DELETES", "INSERTS", "READS", "UPDATES"]
 
 _EVERY_WORKER = {"agency", "agency_code", "directory_version", "handled_alone", "schema_migration"}
 READS: dict[str, set[str]] = {
-    "lienthong_ingest": _EVERY_WORKER | {"submission", "document", "refusal", "quota_use"},
+    "lienthong_ingest": _EVERY_WORKER | {"submission", "document", "refusal", "quota_use", "diverted"},
     "lienthong_signature_verify": _EVERY_WORKER
     | {"document", "verification", "routing", "delivery", "refusal", "parked_delivery"},
     "lienthong_router": _EVERY_WORKER
@@ -23,7 +23,8 @@ READS: dict[str, set[str]] = {
 }
 """Of the roles that are not here, operator and reader, all."""
 INSERTS: dict[str, set[str]] = {
-    "lienthong_ingest": {"entry", "handled_alone", "submission", "document", "attachment", "refusal", "quota_use"},
+    "lienthong_ingest": {"entry", "handled_alone", "submission", "document", "attachment", "refusal", "quota_use"}
+    | {"diverted"},
     "lienthong_signature_verify": {"entry", "handled_alone", "verification", "refusal"},
     "lienthong_router": {"entry", "handled_alone", "routing", "delivery", "action", "refusal"}
     | {"parked_agency", "parked_delivery"},
@@ -40,6 +41,7 @@ _LETTERS = {
     "alarm": {"cleared_at"},
 }
 _QUOTAS = {"quota_use": {"messages_until", "bytes_until", "over_since"}}
+_DIVERTED = {"diverted": {"until"}}
 _PARKED = {"parked_agency": {"parked_at"}, "parked_delivery": {"sent_at", "dropped", "told_at"}}
 _CLOCKS = {
     "delivery": {"next_due_at", "receipt_due_at", "transfer_due_at", "finish_due_at"},
@@ -48,7 +50,7 @@ _CLOCKS = {
 _SETTLED = {"action": {"outcome", "status", "settled_at"}}
 _STATE = {"delivery": {"state", "take_back", "request", "version", "changed_at"}}
 UPDATES: dict[str, dict[str, set[str]]] = {
-    "lienthong_ingest": _ALONE | _QUOTAS | {"document": _MARK, "refusal": _MARK},
+    "lienthong_ingest": _ALONE | _QUOTAS | _DIVERTED | {"document": _MARK, "refusal": _MARK},
     "lienthong_signature_verify": _ALONE | {"verification": _MARK | {"judge_again_at", "asked_at"}, "refusal": _MARK},
     "lienthong_router": _ALONE | _SETTLED | _STATE | _PARKED | {"routing": _MARK, "refusal": _MARK},
     "lienthong_status_tracker": _ALONE | _SETTLED | _STATE | _QUOTAS | {"status": _MARK, "refusal": _MARK},
@@ -60,6 +62,7 @@ UPDATES: dict[str, dict[str, set[str]]] = {
     "lienthong_reader": {},
 }
 DELETES: dict[str, set[tuple[str, str]]] = {
+    "lienthong_ingest": {("delete from", "diverted")},
     "lienthong_router": {("delete from", "parked_agency")},
     "lienthong_notifier": {("delete from", "letter"), ("delete from", "announcement")},
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from lienthong.access.broker import grant
+from lienthong.access.broker import grant, let_in
 from lienthong.access.standing import Registry
 from lienthong.bus.admin import BrokerAdmin
 from lienthong.bus.connection import Bus
@@ -18,8 +18,9 @@ from lienthong.ledger.ledger import Ledger
 from lienthong.ledger.logins import let_log_in
 from lienthong.ledger.migrations import migrate
 from lienthong.ledger.rows import AgencyRow
+from lienthong.settings import AccessSettings
 from lienthong.topology.names import Step
-from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan
+from lienthong.topology.plan import agency_plan, exchange_plan
 from lienthong.topology.rights import OPERATOR_USER, OWN_USERS, own_rights, worker_user
 from lienthong.trust import TrustStore
 
@@ -190,11 +191,11 @@ async def _register(ledger_url: str, members: Sequence[Member]) -> None:
 
 
 async def _let_in(admin: BrokerAdmin, vhost: str, passwords: Mapping[str, str]) -> None:
-    turn = asyncio.Semaphore(REQUESTS_AT_ONCE)
+    turn, settings = asyncio.Semaphore(REQUESTS_AT_ONCE), AccessSettings()
 
-    async def let_in(code: str, password: str) -> None:
+    async def enter(code: str, password: str) -> None:
         async with turn:
             await admin.put_user(code, password)
-            await admin.set_permissions(vhost, code, agency_permissions(code))
+            await let_in(admin, vhost, code, settings)
 
-    await asyncio.gather(*(let_in(code, password) for code, password in passwords.items()))
+    await asyncio.gather(*(enter(code, password) for code, password in passwords.items()))

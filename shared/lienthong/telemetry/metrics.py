@@ -53,7 +53,8 @@ LABELS: Final = {
     "code": "code of a refusal, of the format's vocabulary",
     "error": "kind of error",
     "host": "host of an authority's service",
-    "lane": "`ordinary`, `urgent`; of messages also `returned`: what the broker took out of a lane",
+    "lane": "`ordinary`, `urgent`; of messages also `diverted`: of who sends more than it may; `returned`: what the "
+    "broker took out of a lane",
     "level": "`half`, `most` (80 %), `breach`, `ahead`",
     "outcome": "how it ended",
     "phase": "`decide`, `record`, `publish`",

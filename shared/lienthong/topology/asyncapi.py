@@ -13,7 +13,7 @@ from lienthong.document.codes import MAX_LENGTH
 from lienthong.document.life_cycle import STATUS_CODES
 from lienthong.document.messages import Deadline, Delivered, Receipt, Refused, Verified, Waiting, WireModel
 from lienthong.document.verdicts import Value, Verdict
-from lienthong.topology.names import SUBMISSION, Header, SubmissionKey, delivery_queue, status_queue
+from lienthong.topology.names import SUBMISSION, Header, SubmissionKey, delivery_queue, status_queue, submission_key
 
 __all__ = ["EDXML", "as_yaml", "asyncapi"]
 
@@ -95,12 +95,13 @@ def asyncapi(version: str) -> dict[str, Any]:
 def _submission(key: SubmissionKey) -> dict[str, Any]:
     message = "reportedStatus" if key is SubmissionKey.STATUS else "document"
     return {
-        "address": key.value,
+        "address": submission_key(CODE, key),
+        "parameters": _CODE,
         "messages": {message: {"$ref": f"#/components/messages/{message}"}},
         "bindings": {
             "amqp": {
                 "is": "routingKey",
-                "exchange": {"name": SUBMISSION, "type": "direct", "durable": True, "autoDelete": False},
+                "exchange": {"name": SUBMISSION, "type": "topic", "durable": True, "autoDelete": False},
                 "bindingVersion": "0.3.0",
             }
         },
@@ -111,7 +112,7 @@ def _queue(name: str, description: str, messages: dict[str, str]) -> dict[str, A
     return {
         "address": name,
         "description": description,
-        "parameters": {"code": {"description": f"Your agency code, at most {MAX_LENGTH} characters."}},
+        "parameters": _CODE,
         "messages": {key: {"$ref": f"#/components/messages/{message}"} for key, message in messages.items()},
         "bindings": {
             "amqp": {
@@ -201,6 +202,7 @@ def _edxml(summary: str, description: str, headers: tuple[Header, ...]) -> dict[
     }
 
 
+_CODE = {"code": {"description": f"Your agency code, at most {MAX_LENGTH} characters."}}
 _HEADERS: dict[Header, dict[str, Any]] = {
     Header.SHA256: {"type": "string", "pattern": "^[0-9a-f]{64}$", "description": "SHA-256 of the body."},
     Header.SUBMITTED_AT: {"type": "string", "format": "date-time", "description": "When you sent it; optional."},

@@ -1,6 +1,7 @@
 """The names on the broker. Public ones (what an agency touches) are a contract; the rest is ours.
 
-An agency writes to exchange ``submission`` and reads ``agency.<code>.delivery`` and ``agency.<code>.status``.
+An agency writes to exchange ``submission``, with its own code in front of the key, and reads ``agency.<code>.delivery``
+and ``agency.<code>.status``.
 """
 
 from __future__ import annotations
@@ -16,24 +17,32 @@ __all__ = [
     "RETRY_SECONDS",
     "STATUS",
     "SUBMISSION",
+    "SUBMISSION_SHARED",
     "WORK",
     "Header",
     "Step",
     "SubmissionKey",
     "dead_queue",
     "delivery_queue",
+    "diverted_queue",
     "retry_exchange",
     "returned_key",
     "returned_queue",
     "status_binding",
     "status_key",
     "status_queue",
+    "submission_key",
     "work_key",
     "work_queue",
 ]
 
 SUBMISSION = "submission"
-"""Direct exchange that agencies publish to, with a `SubmissionKey`."""
+"""Topic exchange that agencies publish to, with a `submission_key`; only keys of agencies that are diverted are bound.
+
+What comes with any other goes on to `SUBMISSION_SHARED`.
+"""
+SUBMISSION_SHARED = "submission.shared"
+"""Topic exchange of what comes in from agencies that are not diverted."""
 STATUS = "status"
 """Topic exchange of everything a sender is told; see `status_key`."""
 DELIVERY = "delivery"
@@ -63,7 +72,7 @@ class Step(StrEnum):
 
 
 class SubmissionKey(StrEnum):
-    """Routing keys of exchange ``submission``."""
+    """What an agency submits: how routing keys of exchange ``submission`` end; see `submission_key`."""
 
     DOCUMENT = "document"
     DOCUMENT_URGENT = "document.urgent"
@@ -91,6 +100,16 @@ class Header(StrEnum):
     REASON = "reason"
 
 
+def submission_key(agency: str, key: SubmissionKey) -> str:
+    """Return the routing key of exchange ``submission`` with which an agency publishes.
+
+    Args:
+        agency: its code: its user name on the broker, which lets it publish with no other.
+        key: what it submits.
+    """
+    return f"{agency}.{key}"
+
+
 def work_key(step: Step, lane: Lane = Lane.ORDINARY) -> str:
     """Return the routing key of a step's lane on exchange ``work``."""
     return str(step) if lane is Lane.ORDINARY else f"{step}.{lane}"
@@ -114,6 +133,11 @@ def returned_key(step: Step, lane: Lane) -> str:
 def returned_queue(step: Step) -> str:
     """Return the queue in which a step gets again what the broker took out of its lanes: expired, or too often back."""
     return f"work.{step}.returned"
+
+
+def diverted_queue(step: Step) -> str:
+    """Return the queue that takes in, instead of a step's lanes, what agencies publish that send more than they may."""
+    return f"work.{step}.diverted"
 
 
 def retry_exchange(seconds: float) -> str:

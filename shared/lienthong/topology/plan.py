@@ -8,6 +8,10 @@ beside one that kills its worker; its publisher gave it a time to live (AMQP ``e
 or ingest puts it aside, because its sender sends very much at once. Either way the message is intact and nobody has
 been answered. So it goes to a queue of the same step that is consumed like a lane, without its expiry (ingest's
 slowly), and only what comes back too often from there as well is a dead letter.
+
+An agency's code stands in the routing keys it publishes with. When it sends more than it may, its keys are bound for a
+while to a short queue beside ingest's lanes, where it is refused, slowly: what does not fit the broker rejects, so that
+a flood stands before nobody, piles up nowhere, and costs little more than the line it comes by.
 """
 
 from __future__ import annotations
@@ -24,16 +28,19 @@ from lienthong.topology.names import (
     RETRY_SECONDS,
     STATUS,
     SUBMISSION,
+    SUBMISSION_SHARED,
     WORK,
     Step,
     SubmissionKey,
     dead_queue,
     delivery_queue,
+    diverted_queue,
     retry_exchange,
     returned_key,
     returned_queue,
     status_binding,
     status_queue,
+    submission_key,
     work_key,
     work_queue,
 )
@@ -43,6 +50,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AGENCY_DEAD_QUEUE",
+    "DIVERTED_KEYS",
     "Binding",
     "Exchange",
     "Permissions",
@@ -52,8 +60,10 @@ __all__ = [
     "agency_permissions",
     "agency_plan",
     "agency_topic_permissions",
+    "diverting",
     "exchange_plan",
     "lanes",
+    "step_queues",
 ]
 
 WORK_DELIVERY_LIMIT = 40
@@ -63,16 +73,23 @@ AGENCY_DELIVERY_LIMIT = 1_000_000
 KEPT_DELIVERY_LIMIT = 1_000_000
 """Looking at a dead letter counts as a delivery, and RabbitMQ 4 drops a message after 20 of them by default."""
 
+DIVERTED_MESSAGES = 100
+"""So many of whom sends more than it may wait to be refused in words; more the broker itself rejects."""
+DIVERTED_BYTES = 256 * 1024 * 1024
+DIVERTED_KEYS = (SubmissionKey.DOCUMENT, SubmissionKey.DOCUMENT_URGENT)
+"""What of an agency that sends too many documents is diverted: its statuses are not."""
+
 AGENCY_DEAD_KEY = "agency"
 AGENCY_DEAD_QUEUE = f"dead.{AGENCY_DEAD_KEY}"
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A durable exchange."""
+    """A durable exchange with its arguments."""
 
     name: str
     type: Literal["direct", "topic"]
+    arguments: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +146,17 @@ def lanes(step: Step) -> tuple[Lane, ...]:
     return (Lane.ORDINARY,)
 
 
+def step_queues(step: Step) -> tuple[str, ...]:
+    """Return every queue a step's worker takes from, the one served first in front."""
+    diverted = (diverted_queue(step),) if step is Step.INGEST else ()
+    return (*(work_queue(step, lane) for lane in lanes(step)), *diverted, returned_queue(step))
+
+
 def exchange_plan() -> Plan:
     """Return everything that does not belong to one agency."""
     exchanges = (
-        Exchange(SUBMISSION, "direct"),
+        Exchange(SUBMISSION_SHARED, "topic"),
+        Exchange(SUBMISSION, "topic", {"alternate-exchange": SUBMISSION_SHARED}),
         Exchange(STATUS, "topic"),
         Exchange(DELIVERY, "direct"),
         # Of topics, though no key has a wildcard: RabbitMQ limits a user's routing keys on no other kind.
@@ -141,13 +165,22 @@ def exchange_plan() -> Plan:
         Exchange(QUARANTINE, "direct"),
         *(Exchange(retry_exchange(seconds), "topic") for seconds in RETRY_SECONDS),
     )
-    queues = [Queue(QUARANTINE, _kept()), Queue(AGENCY_DEAD_QUEUE, _kept())]
+    diverted = _work_arguments(returned_key(Step.INGEST, Lane.ORDINARY)) | {
+        "x-max-length": DIVERTED_MESSAGES,
+        "x-max-length-bytes": DIVERTED_BYTES,
+    }
+    queues = [
+        Queue(QUARANTINE, _kept()),
+        Queue(AGENCY_DEAD_QUEUE, _kept()),
+        Queue(diverted_queue(Step.INGEST), diverted),
+    ]
     bindings = [
         Binding(QUARANTINE, QUARANTINE, QUARANTINE),
         Binding(DEAD, AGENCY_DEAD_QUEUE, AGENCY_DEAD_KEY),
-        Binding(SUBMISSION, work_queue(Step.INGEST), SubmissionKey.DOCUMENT),
-        Binding(SUBMISSION, work_queue(Step.INGEST, Lane.URGENT), SubmissionKey.DOCUMENT_URGENT),
-        Binding(SUBMISSION, work_queue(Step.STATUS_TRACKER), SubmissionKey.STATUS),
+        # Whatever stands before it: also nothing, as the version before has it.
+        Binding(SUBMISSION_SHARED, work_queue(Step.INGEST), f"#.{SubmissionKey.DOCUMENT}"),
+        Binding(SUBMISSION_SHARED, work_queue(Step.INGEST, Lane.URGENT), f"#.{SubmissionKey.DOCUMENT_URGENT}"),
+        Binding(SUBMISSION_SHARED, work_queue(Step.STATUS_TRACKER), f"#.{SubmissionKey.STATUS}"),
     ]
     for step in Step:
         queues += [Queue(dead_queue(step), _kept()), Queue(returned_queue(step), _work_arguments(step))]
@@ -174,6 +207,16 @@ def agency_plan(agency: str) -> Plan:
     )
 
 
+def diverting(agency: str, key: SubmissionKey) -> Binding:
+    """Return the binding that is there while what an agency publishes with a key does not come by ingest's lanes.
+
+    Args:
+        agency: its code.
+        key: one for documents.
+    """
+    return Binding(SUBMISSION, diverted_queue(Step.INGEST), submission_key(agency, key))
+
+
 def agency_permissions(agency: str) -> Permissions:
     """Return what an agency may do on the broker: write submissions, read its two queues, configure nothing."""
     return Permissions(
@@ -181,13 +224,18 @@ def agency_permissions(agency: str) -> Permissions:
     )
 
 
-def agency_topic_permissions() -> tuple[TopicPermissions, ...]:
-    """Return what an agency may do on exchange ``status``: nothing.
+def agency_topic_permissions(agency: str) -> tuple[TopicPermissions, ...]:
+    """Return with which keys an agency may publish: on ``submission`` its own, on ``status`` none.
 
-    `agency_permissions` bars it from there anyway, as from every exchange but one. RabbitMQ allows every key where
-    there is no entry, so this one is there for the day on which somebody widens the other.
+    A key without a code is one of the version before, and still allowed. `agency_permissions` bars an agency from
+    ``status`` anyway, as from every exchange but one. RabbitMQ allows every key where there is no entry, so this one is
+    there for the day on which somebody widens the other.
     """
-    return (TopicPermissions(STATUS, write="^$", read="^$"),)
+    keys = "|".join(map(re.escape, SubmissionKey))
+    return (
+        TopicPermissions(SUBMISSION, write=rf"^({re.escape(agency)}\.)?({keys})$", read="^$"),
+        TopicPermissions(STATUS, write="^$", read="^$"),
+    )
 
 
 def _quorum() -> dict[str, str | int]:

@@ -23,18 +23,20 @@ from lienthong.topology.names import (
     QUARANTINE,
     RETRY_SECONDS,
     STATUS,
+    SUBMISSION,
+    SUBMISSION_SHARED,
     WORK,
     Step,
     delivery_queue,
+    diverted_queue,
     retry_exchange,
-    returned_queue,
     status_binding,
     status_key,
     status_queue,
+    submission_key,
     work_key,
-    work_queue,
 )
-from lienthong.topology.plan import Permissions, TopicPermissions, exchange_plan, lanes
+from lienthong.topology.plan import DIVERTED_KEYS, Permissions, TopicPermissions, exchange_plan, lanes, step_queues
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -137,7 +139,7 @@ def _worker_rights(step: Step) -> Rights:
     rungs = [retry_exchange(seconds) for seconds in RETRY_SECONDS]
     work = [WORK] if _SENDS_TO[step] else []
     writes = [*_PUBLISHES[step], *work, *rungs, DEAD]
-    reads = [*(work_queue(step, lane) for lane in lanes(step)), returned_queue(step)]
+    reads = [*step_queues(step)]
     configures: list[str] = []
     topics = [TopicPermissions(rung, _exactly(_work_keys(step)), _NOTHING) for rung in rungs]
     topics.append(TopicPermissions(DEAD, _exactly([step]), _NOTHING))
@@ -146,6 +148,12 @@ def _worker_rights(step: Step) -> Rights:
         topics.append(TopicPermissions(WORK, _exactly(sent), _NOTHING))
     if STATUS in writes:
         topics.append(TopicPermissions(STATUS, _exactly(_STATUS_KEYS[step]), _NOTHING))
+    if step is Step.INGEST:
+        # To bind a queue one must be allowed to write it, and to read the exchange.
+        writes.append(diverted_queue(step))
+        reads.append(SUBMISSION)
+        keys = [submission_key(_ANY, key) for key in DIVERTED_KEYS]
+        topics.append(TopicPermissions(SUBMISSION, _NOTHING, _exactly(keys)))
     if step is Step.ROUTER:
         # To declare a queue that dead-letters one must be allowed to read it; to bind it, to write it and read there.
         configures += _AGENCY_QUEUES
@@ -161,12 +169,13 @@ def _operator_rights() -> Rights:
     queues = [*(queue.name for queue in plan.queues), *_AGENCY_QUEUES]
     permissions = Permissions(
         configure=_exactly([*exchanges, *queues]),
-        # To an agency's queue a dead letter goes back through the default exchange.
-        write=_exactly([*queues, WORK, DELIVERY, DEAD, DEFAULT_EXCHANGE]),
+        # To an agency's queue a dead letter goes back through the default exchange; and who names an
+        # exchange as another's alternate must be allowed to write it.
+        write=_exactly([*queues, WORK, DELIVERY, DEAD, DEFAULT_EXCHANGE, SUBMISSION_SHARED]),
         read=_exactly([*exchanges, *queues]),
     )
     # It binds queues there, and publishes nothing.
-    closed = (DEAD, *map(retry_exchange, RETRY_SECONDS))
+    closed = (DEAD, SUBMISSION_SHARED, *map(retry_exchange, RETRY_SECONDS))
     return Rights(permissions, tuple(TopicPermissions(exchange, _NOTHING, ".*") for exchange in closed))
 
 

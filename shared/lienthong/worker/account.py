@@ -14,7 +14,7 @@ from lienthong.document.ids import derive
 from lienthong.document.messages import Lane
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
-from lienthong.topology.names import Step, returned_queue, work_queue
+from lienthong.topology.names import Step, diverted_queue, returned_queue, work_queue
 from lienthong.topology.plan import lanes
 from lienthong.worker.handler import Outcome
 
@@ -33,8 +33,8 @@ __all__ = ["TRACEPARENT", "Account", "Turn"]
 
 TRACEPARENT: Final = "traceparent"
 """The header that names the span before, by W3C Trace Context."""
-RETURNED = "returned"
-"""Stands for a lane where messages come from what the broker took out of one."""
+DIVERTED, RETURNED = "diverted", "returned"
+"""Stand for a lane where messages come by no lane, or from what the broker took out of one."""
 PHASES = ("decide", "record", "publish")
 OUTCOMES = ("forwarded", "retried", "dead_lettered")
 _MILESTONES = {Step.NOTIFIER: "receipt", Step.ROUTER: "delivered"}
@@ -57,6 +57,8 @@ class Account:
         self.step, self.tracing = step, tracing
         self.lanes: dict[str, str] = {work_queue(step, lane): lane for lane in lanes(step)}
         self.lanes[returned_queue(step)] = RETURNED
+        if step is Step.INGEST:
+            self.lanes[diverted_queue(step)] = DIVERTED
         self.log = log.bind(step=str(step))
         for queue, lane in self.lanes.items():
             metrics.TAKEN.labels(step, queue)

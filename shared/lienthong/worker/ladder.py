@@ -21,6 +21,8 @@ from lienthong.topology.names import (
     RETRY_SECONDS,
     Header,
     Step,
+    SubmissionKey,
+    diverted_queue,
     retry_exchange,
     returned_key,
     work_key,
@@ -39,6 +41,7 @@ REASON_CHARACTERS = 500
 HEADER_CHARACTERS = 1000
 
 # All headers must fit into one frame, which a sender may have filled to the brim: only these travel on.
+_URGENT = f".{SubmissionKey.DOCUMENT_URGENT}"
 _KEPT_HEADERS = {*map(str, Header), "traceparent", "tracestate"}
 
 
@@ -146,6 +149,8 @@ class Ladder:
         urgent = message.queue == work_queue(self.step, Lane.URGENT)
         # What the broker took out of a lane has its lane in the key.
         urgent = urgent or message.routing_key == returned_key(self.step, Lane.URGENT)
+        # What was diverted has it in its sender's.
+        urgent = urgent or (message.queue == diverted_queue(self.step) and message.routing_key.endswith(_URGENT))
         return Lane.URGENT if urgent else Lane.ORDINARY
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Protocol
 from cryptography import x509
 
 from lienthong.telemetry import metrics
-from lienthong.topology.names import QUARANTINE, Step, dead_queue, returned_queue, work_queue
-from lienthong.topology.plan import AGENCY_DEAD_QUEUE, lanes
+from lienthong.topology.names import QUARANTINE, Step, dead_queue
+from lienthong.topology.plan import AGENCY_DEAD_QUEUE, step_queues
 from lienthong.worker.beside import Beside
 
 if TYPE_CHECKING:
@@ -62,8 +62,7 @@ class Measuring(Beside):
         payload_folder: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._queues = [*(work_queue(step, lane) for lane in lanes(step)), returned_queue(step)]
-        self._queues += [dead_queue(step), *_BESIDES.get(step, ())]
+        self._queues = [*step_queues(step), dead_queue(step), *_BESIDES.get(step, ())]
         self._bus, self._clock = bus, clock
         self._certificate, self._payload_folder = certificate, payload_folder
         self._empty_at: dict[str, float] = {}

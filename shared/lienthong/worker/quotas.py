@@ -4,9 +4,10 @@ Refusing alone does not help the others: what one agency sends as fast as it can
 send, and each refusal costs a batch of work. So whoever has just used a fiftieth of what a period allows is *hasty*:
 its further documents are put aside unread where they arrive, to come again by a queue of which a few at a time are
 taken, and are counted and refused there. What is within the quota is only delayed by that. It costs no more than taking
-them from the queue, and the exchange needs no say over the broker's connections for it. For this alone each worker
-counts by itself what arrives, for the ledger knows only what is recorded, and a first batch is large. While documents
-of one agency wait there, no other is put behind them for its haste, only for sending more than it may.
+them from the queue. For this alone each worker counts by itself what arrives, for the ledger knows only what is
+recorded, and a first batch is large. While documents of one agency wait there, no other is put behind them for its
+haste, only for sending more than it may. And whoever does that is diverted for a while (`lienthong.worker.diversion`):
+what it publishes then does not arrive here, and what little of it is taken is refused without being counted.
 
 What has been used stands in the ledger, locked while a batch is recorded: so any number of workers share one count. A
 message is counted when its submission is recorded for the first time, in the same transaction; delivered again it is
@@ -18,18 +19,17 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import structlog
 
 from lienthong.document import reasons
-from lienthong.document.quotas import Quota, Use, admit, share_used
+from lienthong.document.quotas import Excess, Quota, Use, admit, share_used
 from lienthong.telemetry.events import Event
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from lienthong.document.quotas import Excess
     from lienthong.errors import Problem
     from lienthong.ledger.quotas import Counted, Locked
     from lienthong.ledger.unit import Unit
@@ -55,17 +55,27 @@ SUSPECTED_SECONDS = 5.0
 log = structlog.stdlib.get_logger(__name__)
 
 
+class Diverts(Protocol):
+    """What is needed of the diversion."""
+
+    def divert(self, agency: str) -> None:
+        """Ask for an agency to be diverted, soon and for a while."""
+        ...
+
+
 class Quotas:
     """The quotas on one kind of message.
 
     Args:
         kind: what is counted.
         settings: what holds for agencies of which the directory says nothing else.
+        diversion: what diverts those who send more than they may.
     """
 
-    def __init__(self, kind: Counted, settings: QuotaSettings) -> None:
+    def __init__(self, kind: Counted, settings: QuotaSettings, diversion: Diverts | None = None) -> None:
         self._kind: Counted = kind
         self._settings = settings
+        self._diversion = diversion
         self._hasty: dict[str, float] = {}
         self._over: dict[str, float] = {}
         self._aside: dict[str, float] = {}
@@ -73,13 +83,14 @@ class Quotas:
         self._arrived: dict[str, Use] = {}
         self._quotas: dict[str, Quota] = {}
 
-    def puts_aside(self, user: str, size: int, *, urgent: bool) -> bool:
+    def puts_aside(self, user: str, size: int, *, urgent: bool, divertible: bool = False) -> bool:
         """Count a message where it arrives; tell whether its sender has just sent so much that this one waits.
 
         Args:
             user: its sender.
             size: in bytes.
             urgent: it may not be delayed for haste, only when its sender sends more than it may.
+            divertible: it came with a routing key that can be diverted.
         """
         now = datetime.now(UTC)
         quota = self._quotas.get(user) or self._quota(None)
@@ -93,6 +104,9 @@ class Quotas:
         aside = excess is not None or self.over(user) or (hasty and not urgent and not self._others_wait(user))
         if aside:
             self.note_aside(user)
+            # Not by a quota that is only supposed: an agency's own stands in the ledger, and is known from there.
+            if self._diversion is not None and excess and divertible and user in self._quotas:
+                self._diversion.divert(user)
         return aside
 
     def note_aside(self, user: str) -> None:
@@ -103,32 +117,38 @@ class Quotas:
         """Tell whether a user was over its quota a moment ago, so that its next message most likely is."""
         return user is not None and self._over.get(user, 0.0) > time.monotonic()
 
-    async def excess(self, unit: Unit, messages: Sequence[tuple[str, int]]) -> list[Problem | None]:
-        """Count messages, each by its user and its size in bytes; return for each why it is refused, None if it is not.
+    async def excess(self, unit: Unit, messages: Sequence[tuple[str, int, bool]]) -> list[Problem | None]:
+        """Count messages; return for each why it is refused, None if it is not.
 
         Args:
             unit: the transaction in which they are recorded.
-            messages: those that were never counted, in the order in which they came.
+            messages: those that were never counted, in the order in which they came: each by its user, its size in
+                bytes, and whether it was diverted.
         """
         if not messages:
             return []
-        now, locked = await unit.quotas.lock(self._kind, {user for user, _ in messages})
+        now, locked = await unit.quotas.lock(self._kind, {user for user, _, _ in messages})
         quotas = {user: self._quota(own) for user, own in locked.items()}
         self._quotas |= quotas
         limited = {user for user, quota in quotas.items() if quota.messages_per_minute or quota.megabytes_per_hour}
+        until = await unit.quotas.diverted(limited) if self._kind == "document" else {}
+        diverted = {user: _diverted(quotas[user], moment) for user, moment in until.items()}
         uses = {user: own.use for user, own in locked.items()}
         before = dict(uses)
         problems: list[Problem | None] = []
         excesses: dict[str, Excess] = {}
-        for user, size in messages:
+        for user, size, is_diverted in messages:
             excess = None
-            if user in limited:
+            if is_diverted and user in diverted:
+                excess = diverted[user]
+            elif user in limited:
                 uses[user], excess = admit(uses[user], quotas[user], size, now)
             if excess is not None:
                 excesses[user] = excess
             problems.append(self._problem(excess) if excess else None)
         suspected = time.monotonic() + SUSPECTED_SECONDS
-        too_many = self._sends_too_much(limited) | excesses
+        too_many = self._sends_too_much(limited) | diverted | excesses
+        calm = {user for user, use in uses.items() if share_used(use, now) < ENDED and not self._waits(user)}
         self._over |= dict.fromkeys(excesses, suspected)
         self._hasty |= {user: suspected for user, use in uses.items() if share_used(use, now) > HASTY}
         for user, use in uses.items():
@@ -137,12 +157,16 @@ class Quotas:
                 facts = {"kind": self._kind, "quota": too_many[user].what, "limit": too_many[user].limit}
                 await unit.quotas.note("AgencyThrottled", user, facts)
                 log.warning(Event.AGENCY_THROTTLED, agency=user, **facts)
-            elif use.over_since is not None and user not in too_many and share_used(use, now) < ENDED:
+            elif use.over_since is not None and user not in too_many and user in calm:
                 uses[user] = replace(use, over_since=None)
                 await unit.quotas.note("AgencyUnthrottled", user, {"kind": self._kind, "since": use.over_since})
                 log.info(Event.AGENCY_UNTHROTTLED, agency=user, kind=self._kind)
         await unit.quotas.write(self._kind, {user: use for user, use in uses.items() if use != before[user]})
         return problems
+
+    def _waits(self, user: str) -> bool:
+        """Tell whether more of a user most likely waits where it was put aside, or was diverted to."""
+        return self._aside.get(user, 0.0) > time.monotonic()
 
     def _others_wait(self, user: str) -> bool:
         now = time.monotonic()
@@ -166,6 +190,13 @@ class Quotas:
         if self._kind == "status":
             return Quota(_first(statuses, settings.statuses_per_minute))
         return Quota(_first(documents, settings.documents_per_minute), _first(megabytes, settings.megabytes_per_hour))
+
+
+def _diverted(quota: Quota, until: datetime) -> Excess:
+    """Return why everything of an agency that is diverted is too much, of which more was seen than this worker saw."""
+    if quota.messages_per_minute:
+        return Excess("messages", quota.messages_per_minute, quota.messages_per_minute, until)
+    return Excess("megabytes", quota.megabytes_per_hour, quota.megabytes_per_hour, until)
 
 
 def _first(own: int | None, default: int) -> int:

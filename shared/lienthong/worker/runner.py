@@ -26,8 +26,7 @@ from lienthong.document.ids import derive
 from lienthong.errors import MisconfiguredError, Unavailable
 from lienthong.telemetry import metrics
 from lienthong.telemetry.events import Event
-from lienthong.topology.names import returned_queue, work_queue
-from lienthong.topology.plan import lanes
+from lienthong.topology.plan import step_queues
 from lienthong.worker.account import Account
 from lienthong.worker.handler import PutsAside
 from lienthong.worker.ladder import Ladder, LethalError, reason
@@ -141,8 +140,7 @@ class Runner(Generic[DecisionT]):
         self._bus = bus
         self._ledger = ledger
         self._batch_limit = batch_limit
-        self._queues = [work_queue(handler.step, lane) for lane in lanes(handler.step)]
-        self._queues.append(returned_queue(handler.step))
+        self._queues = step_queues(handler.step)
         self._aside = self._puts_aside if isinstance(handler, PutsAside) else None
         self._ladder = Ladder(handler.step, user)
         self._pulse = pulse or Pulse()

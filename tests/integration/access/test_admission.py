@@ -29,7 +29,7 @@ async def test_adding_makes_everything_and_repeats_harmlessly(exchange: Exchange
     user = (await admin.users())[code]
     assert (user.password_hash, user.tags) == ("", ())
     assert await admin.permissions(place.vhost, code) == agency_permissions(code)
-    assert (await admin.all_topic_permissions(place.vhost))[code] == frozenset(agency_topic_permissions())
+    assert (await admin.all_topic_permissions(place.vhost))[code] == frozenset(agency_topic_permissions(code))
     assert (await admin.all_user_limits())[code] == {"max-connections": 20, "max-channels": 100}
     assert {delivery_queue(code), status_queue(code)} <= (await admin.queue_depths(place.vhost)).keys()
     assert await exchange.drift() == []

@@ -25,11 +25,15 @@ from lienthong.topology.names import (
     RETRY_SECONDS,
     STATUS,
     SUBMISSION,
+    SUBMISSION_SHARED,
     WORK,
     Step,
+    SubmissionKey,
     delivery_queue,
+    diverted_queue,
     retry_exchange,
     status_queue,
+    submission_key,
     work_key,
     work_queue,
 )
@@ -69,6 +73,9 @@ PUBLISHES: dict[Step, set[tuple[str, str]]] = {
 }
 PLACES = [
     (SUBMISSION, "document"),
+    (SUBMISSION, submission_key(ONE, SubmissionKey.DOCUMENT)),
+    (SUBMISSION_SHARED, submission_key(ONE, SubmissionKey.DOCUMENT)),
+    ("", diverted_queue(Step.INGEST)),
     (STATUS, RECEIPT),
     (STATUS, REPORTED),
     (DELIVERY, ONE),
@@ -86,7 +93,8 @@ def publishable(user: str) -> set[tuple[str, str]]:
             own = {*PUBLISHES[step], (DEAD, str(step)), *((RUNG, key) for key in KEYS[step])}
             return own | {(WORK, key) for other in SENDS_TO[step] for key in KEYS[other]}
     # The queue of quarantine is called like its exchange, and who binds a queue has to be allowed to write to it.
-    return {(DELIVERY, ONE), ("", work_queue(Step.ROUTER)), (QUARANTINE, QUARANTINE)} | {
+    default = {("", work_queue(Step.ROUTER)), ("", diverted_queue(Step.INGEST))}
+    return {(DELIVERY, ONE), *default, (QUARANTINE, QUARANTINE)} | {
         (WORK, key) for keys in KEYS.values() for key in keys
     }
 
@@ -95,7 +103,7 @@ def readable(user: str) -> set[str]:
     """Return what a user may read."""
     if user == OPERATOR_USER:
         return set(QUEUES)
-    own = rf"work\.{user.removeprefix('lienthong-')}(\.urgent|\.returned)?"
+    own = rf"work\.{user.removeprefix('lienthong-')}(\.urgent|\.returned|\.diverted)?"
     found = {name for name in QUEUES if re.fullmatch(own, name)}
     # RabbitMQ lets nobody declare a queue that dead-letters who may not read it.
     return found | AGENCIES if user == worker_user(Step.ROUTER) else found
@@ -130,6 +138,13 @@ def changing(user: str) -> list[Attempt]:
         lambda channel: channel.queue_delete(f"work.{user.removeprefix('lienthong-')}"),
         lambda channel: channel.queue_purge(f"dead.{user.removeprefix('lienthong-')}"),
     ]
+    if user == worker_user(Step.INGEST):
+        # It diverts documents, and nothing else.
+        diverted, key = diverted_queue(Step.INGEST), submission_key(ONE, SubmissionKey.STATUS)
+        attempts.append(lambda channel: channel.queue_bind(diverted, SUBMISSION, key))
+        attempts.append(lambda channel: channel.queue_bind(diverted, SUBMISSION, "#"))
+        attempts.append(lambda channel: channel.queue_bind(diverted, SUBMISSION_SHARED, "#.document"))
+        attempts.append(lambda channel: channel.queue_unbind(work_queue(Step.INGEST), SUBMISSION_SHARED, "#.document"))
     if user == worker_user(Step.ROUTER):
         # It declares agencies' queues, and binds each to what is its own.
         attempts.append(lambda channel: channel.queue_bind(status_queue(OTHER), STATUS, "#"))

@@ -16,7 +16,7 @@ from yarl import URL
 from lienthong.agency import AgencyClient, DocumentReference, Receipt, Refused, StatusReport
 from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
-from lienthong.document.messages import ProblemModel
+from lienthong.document.messages import Lane, ProblemModel
 from lienthong.document.verdicts import Verdict
 from lienthong.edxml import (
     Business,
@@ -41,6 +41,7 @@ from lienthong.topology.names import (
     delivery_queue,
     status_key,
     status_queue,
+    submission_key,
     work_queue,
 )
 from lienthong.topology.plan import Plan, agency_plan, lanes
@@ -89,16 +90,29 @@ async def test_a_submission_is_what_the_wire_contract_says(stage: Stage) -> None
     assert (first.user_id, first.content_type, first.routing_key) == (
         AGENCY,
         "application/edxml+xml",
-        SubmissionKey.DOCUMENT,
+        submission_key(AGENCY, SubmissionKey.DOCUMENT),
     )
     assert first.headers[Header.SHA256] == sha256(body).hexdigest() == ordinary.sha256
     said = datetime.fromisoformat(str(first.headers[Header.SUBMITTED_AT]))
     assert abs((datetime.now(UTC) - said).total_seconds()) < 60
     assert (second.routing_key, second.queue) == (
-        SubmissionKey.DOCUMENT_URGENT,
+        submission_key(AGENCY, SubmissionKey.DOCUMENT_URGENT),
         work_queue(Step.INGEST, lanes(Step.INGEST)[0]),
     )
     assert (ordinary.document_id, urgent.document_id) == ("d1", "d2")
+
+
+async def test_keys_of_the_version_before_are_still_taken(stage: Stage) -> None:
+    """A program that publishes without its code in the key reaches the same lanes."""
+    async with Bus(stage.url, name="a program of its own") as bus:
+        sent = [Outgoing("submission", key, key, b"x", user_id=AGENCY) for key in SubmissionKey]
+        assert await bus.publish_many(sent) == [None] * len(sent)
+    taken = [*await stage.submitted(Step.INGEST, 2), *await stage.submitted(Step.STATUS_TRACKER, 1)]
+    assert {message.message_id: message.queue for message in taken} == {
+        SubmissionKey.DOCUMENT: work_queue(Step.INGEST),
+        SubmissionKey.DOCUMENT_URGENT: work_queue(Step.INGEST, Lane.URGENT),
+        SubmissionKey.STATUS: work_queue(Step.STATUS_TRACKER),
+    }
 
 
 async def test_a_test_is_marked_both_ways(stage: Stage) -> None:

@@ -22,7 +22,7 @@ from lienthong.edxml import Document, Organization, OtherInfo, Status, decode, e
 from lienthong.errors import Refusal, Unavailable
 from lienthong.signature import FileSigner, examine_message, sign_message
 from lienthong.signature.pkcs11 import Pkcs11Signer
-from lienthong.topology.names import STATUS, Header, Step, SubmissionKey, delivery_queue, status_key
+from lienthong.topology.names import STATUS, Header, Step, SubmissionKey, delivery_queue, status_key, submission_key
 from lienthong.trust import DevelopmentAuthority, TrustStore, Usage, judge
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ async def test_what_is_signed_already_goes_as_it_is(stage: Stage, signer: FileSi
         (first,) = await stage.submitted(Step.INGEST, 1)
         await client.send(b"<not-edxml/>")
         (second,) = await stage.submitted(Step.INGEST, 1)
-    assert (first.body, first.routing_key) == (ready, SubmissionKey.DOCUMENT_URGENT)
+    assert (first.body, first.routing_key) == (ready, submission_key(AGENCY, SubmissionKey.DOCUMENT_URGENT))
     assert second.body == b"<not-edxml/>"
 
 

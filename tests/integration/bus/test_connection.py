@@ -391,17 +391,19 @@ async def test_what_is_put_aside_is_dead_lettered_and_its_neighbours_are_not(vho
     assert await depth(vhost, "ordinary") == 0
 
 
-async def test_what_is_worked_off_slowly_comes_at_its_rate(bus: Bus) -> None:
+@pytest.mark.parametrize("rate", [SLOWLY_A_SECOND, 2 * SLOWLY_A_SECOND])
+async def test_what_is_worked_off_slowly_comes_at_its_rate(bus: Bus, rate: int) -> None:
     """However much waits there, and whatever else comes, no more than so many a second are taken of such a lane."""
-    (slow,) = SLOWLY
+    slow = next(iter(SLOWLY))
     await bus.declare(lane(slow))
+    bus.work_off(rate)
     await bus.publish_many(letters(40, slow, "slow"))
     await bus.consume(["ordinary", slow], prefetch=200)
     began = time.monotonic()
     await bus.publish_many(letters(40))
     got = [message.queue for message in await taken(bus, 80)]
     # The last ones are taken before their rest.
-    assert time.monotonic() - began >= (40 - SLOWLY[slow]) / SLOWLY_A_SECOND
+    assert time.monotonic() - began >= (40 - SLOWLY[slow]) / rate
     assert (got.count("ordinary"), got.count(slow)) == (40, 40)
 
 

@@ -16,8 +16,17 @@ import asyncpg
 
 from lienthong.bus.admin import FULL_PERMISSIONS, BrokerAdmin
 from lienthong.bus.connection import Bus
-from lienthong.topology.names import Step, dead_queue
-from lienthong.topology.plan import Permissions, exchange_plan
+from lienthong.bus.messages import Outgoing
+from lienthong.topology.names import (
+    SUBMISSION,
+    Step,
+    SubmissionKey,
+    dead_queue,
+    diverted_queue,
+    submission_key,
+    work_queue,
+)
+from lienthong.topology.plan import Permissions, Plan, diverting, exchange_plan
 from lienthong.topology.rights import OPERATOR_USER, OWN_USERS, own_rights, worker_user
 
 if TYPE_CHECKING:
@@ -127,6 +136,46 @@ async def test_plan_names_what_differs_and_apply_what_it_left(
         assert "rabbitmqctl delete_queue spy" in applied.stdout
         assert dead_queue(Step.ROUTER) in await broker_admin.queue_depths(vhost)
         assert await last_repair(database) == ("lan", True)
+    finally:
+        await broker_admin.delete_vhost(vhost)
+        await broker_admin.delete_user(OPERATOR_USER)
+
+
+async def test_an_exchange_of_another_kind_is_made_anew(
+    servers: Servers, broker_admin: BrokerAdmin, database: str
+) -> None:
+    """As an upgrade needs it, with what stands behind it; who is diverted just now stays so, and nobody else."""
+    vhost = f"test-{uuid.uuid4().hex}"
+    settings = {
+        "LIENTHONG_BROKER_URL": address(servers, OPERATOR_USER, vhost),
+        "LIENTHONG_BROKER_MANAGEMENT_URL": servers.management_url,
+        "LIENTHONG_LEDGER_URL": database,
+    }
+    try:
+        lienthong("topology", "apply", **settings)
+        async with await aio_pika.connect(f"{servers.broker_url}/{vhost}") as connection:
+            channel = await connection.channel()
+            await channel.exchange_delete(SUBMISSION)
+            before = await channel.declare_exchange(SUBMISSION, "direct", durable=True)
+            queue = await channel.get_queue(work_queue(Step.INGEST), ensure=False)
+            await queue.bind(before, SubmissionKey.DOCUMENT)
+        applied = lienthong("topology", "apply", "--rolling", **settings)
+        assert f"mended: sai / wrong exchange {SUBMISSION} (direct" in applied.stdout
+        assert "exchange" not in lienthong("topology", "plan", **settings).stdout
+        async with Bus(f"{servers.broker_url}/{vhost}", name="test") as bus:
+            await bus.declare(Plan(bindings=tuple(diverting(one, SubmissionKey.DOCUMENT) for one in ("H23", "H99"))))
+            keys = [submission_key(agency, SubmissionKey.DOCUMENT) for agency in ("H23", "G22")]
+            assert await bus.publish_many([Outgoing(SUBMISSION, key, key, b"x") for key in keys]) == [None, None]
+            counts = await bus.lengths([work_queue(Step.INGEST), diverted_queue(Step.INGEST)])
+        assert list(counts.values()) == [1, 1]
+        # Nobody in the ledger is diverted but H23: the other one would be for ever.
+        ledger = await asyncpg.connect(database)
+        await ledger.execute("insert into diverted values ('H23', now() + interval '1 minute')")
+        await ledger.close()
+        astray = [line for line in lienthong("topology", "plan", **settings).stdout.splitlines() if "binding" in line]
+        assert astray == [f"thừa / extra binding {SUBMISSION} -> {diverted_queue(Step.INGEST)}: H99.document"]
+        lienthong("topology", "apply", **settings)
+        assert "binding" not in lienthong("topology", "plan", **settings).stdout
     finally:
         await broker_admin.delete_vhost(vhost)
         await broker_admin.delete_user(OPERATOR_USER)

@@ -29,8 +29,8 @@ from lienthong.ledger.logins import ROLES, end_logins, let_log_in
 from lienthong.payload import FolderStore
 from lienthong.recovery.backup import back_up
 from lienthong.settings import AccessSettings
-from lienthong.topology.names import Step, returned_queue, work_queue
-from lienthong.topology.plan import lanes
+from lienthong.topology.names import Step
+from lienthong.topology.plan import step_queues
 from lienthong.topology.rights import OPERATOR_USER, OWN_USERS
 from lienthong.trust import DevelopmentAuthority
 
@@ -41,9 +41,7 @@ if TYPE_CHECKING:
     from lienthong.testing.servers import Servers
 
 SECRET = "secret"
-WORK_QUEUES = [
-    queue for step in Step for queue in (*(work_queue(step, lane) for lane in lanes(step)), returned_queue(step))
-]
+WORK_QUEUES = [queue for step in Step for queue in step_queues(step)]
 
 
 class Usage(NamedTuple):

@@ -17,7 +17,7 @@ from lienthong.bus.connection import Bus
 from lienthong.bus.messages import Outgoing
 from lienthong.errors import MisconfiguredError
 from lienthong.testing.secure_broker import running_secure_broker
-from lienthong.topology.names import SUBMISSION, SubmissionKey
+from lienthong.topology.names import SUBMISSION, SubmissionKey, submission_key
 from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan
 from lienthong.trust import Credential
 from lienthong.trust.development_connections import ConnectionAuthority
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from lienthong.testing.secure_broker import SecureBroker
 
 CODE = "H23"
+KEY = submission_key(CODE, SubmissionKey.DOCUMENT)
 
 
 @pytest.mark.parametrize("kind", ["native", "docker"])
@@ -58,7 +59,7 @@ async def _enter(broker: SecureBroker) -> None:
             await bus.declare(exchange_plan() + agency_plan(CODE))
         url = broker.url(CODE, vhost)
         async with Bus(url, name="test") as bus:
-            message = Outgoing(SUBMISSION, SubmissionKey.DOCUMENT, str(uuid.uuid4()), b"x", user_id=CODE)
+            message = Outgoing(SUBMISSION, KEY, str(uuid.uuid4()), b"x", user_id=CODE)
             assert await bus.publish_many([message]) == [None]
         await _revoke(broker, vhost)
         without = {name: value for name, value in URL(url).query.items() if name != "auth"}

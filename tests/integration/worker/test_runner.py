@@ -25,7 +25,7 @@ from lienthong.ledger.rows import Mark
 from lienthong.telemetry import metrics
 from lienthong.testing.proxy import FaultyProxy
 from lienthong.topology.names import DEAD, WORK, Header, Step, dead_queue, returned_queue, work_key, work_queue
-from lienthong.topology.plan import Permissions, exchange_plan, lanes
+from lienthong.topology.plan import Permissions, exchange_plan, step_queues
 from lienthong.worker.handler import Outcome
 from lienthong.worker.ladder import LadderHeader
 from lienthong.worker.runner import Runner
@@ -206,7 +206,7 @@ async def until(condition: Callable[[], bool]) -> None:
 async def left_over(url: str) -> list[Incoming]:
     """Return what still stands in the worker's queues, its own connection being closed."""
     async with Bus(url, name="left over") as bus:
-        await bus.consume([*(work_queue(STEP, lane) for lane in lanes(STEP)), returned_queue(STEP)], prefetch=1000)
+        await bus.consume(step_queues(STEP), prefetch=1000)
         messages = []
         while batch := await bus.take(1000, timeout=0.3):
             messages += batch

@@ -38,9 +38,9 @@ def test_the_first_lane_is_served_first() -> None:
     assert [message.queue for message in fill([urgent, ordinary], 100)] == ["urgent"] * 2 + ["ordinary"] * 2
 
 
-def test_what_is_worked_off_slowly_yields_but_not_for_ever() -> None:
+@pytest.mark.parametrize("queue", SLOWLY)
+def test_what_is_worked_off_slowly_yields_but_not_for_ever(queue: str) -> None:
     """A slow lane is served alone, not while it rests, and beside others only when it has yielded for long enough."""
-    (queue,) = SLOWLY
     ordinary, slow = Resting("ordinary"), Resting(queue, rests_until=100.0)
     assert served_now([slow], 99.9) == []
     assert served_now([slow], 100.0) == [slow]

@@ -8,22 +8,39 @@ from lienthong.topology.names import (
     DEAD,
     QUARANTINE,
     RETRY_SECONDS,
+    STATUS,
+    SUBMISSION,
+    SUBMISSION_SHARED,
     WORK,
     Step,
+    SubmissionKey,
     dead_queue,
     delivery_queue,
     returned_key,
     returned_queue,
     status_queue,
+    submission_key,
     work_key,
     work_queue,
 )
-from lienthong.topology.plan import agency_permissions, agency_plan, exchange_plan, lanes
+from lienthong.topology.plan import (
+    Plan,
+    agency_permissions,
+    agency_plan,
+    agency_topic_permissions,
+    diverting,
+    exchange_plan,
+    lanes,
+)
 
 
 def test_every_binding_joins_what_is_planned() -> None:
-    """No binding names an exchange or queue that is not in the plan, and no queue is without one."""
+    """No binding names an exchange or queue that is not in the plan, and no queue is without one.
+
+    That of what is diverted is there only as long as an agency is.
+    """
     plan = exchange_plan() + agency_plan("G22")
+    plan += Plan(bindings=(diverting("G22", SubmissionKey.DOCUMENT),))
     exchanges, queues = {one.name for one in plan.exchanges}, {one.name for one in plan.queues}
     assert {one.exchange for one in plan.bindings} <= exchanges
     assert {one.queue for one in plan.bindings} == queues
@@ -50,6 +67,30 @@ def test_a_delivery_limit_never_loses_a_message() -> None:
                 assert (exchange, queue.arguments["x-dead-letter-routing-key"]) in bound
             else:
                 assert {(WORK, key) for key in work_keys} <= bound
+
+
+def test_what_an_agency_publishes_goes_one_way() -> None:
+    """Each of its keys is one for itself, with whatever code stands in front, and matches one binding of the lanes."""
+    shared = [one.key for one in exchange_plan().bindings if one.exchange == SUBMISSION_SHARED]
+    ends = [key.removeprefix("#.") for key in shared]
+    assert sorted(ends) == sorted(SubmissionKey)
+    for agency in ("H23", "000.00.00.G22", "document", "status", "H23.document"):
+        for key in SubmissionKey:
+            words = submission_key(agency, key).split(".")
+            assert [end for end in ends if words[-len(end.split(".")) :] == end.split(".")] == [key]
+
+
+def test_an_agency_publishes_with_its_own_keys_only() -> None:
+    """With its own code in front, or with none, as the version before did; on status with none at all."""
+    submission, status = agency_topic_permissions("000.00.00.G22")
+    assert (submission.exchange, status.exchange) == (SUBMISSION, STATUS)
+    for key in SubmissionKey:
+        assert re.search(submission.write, submission_key("000.00.00.G22", key))
+        assert re.search(submission.write, key)
+        for other in ("000.00.00.G23", "1000.00.00.G22", "000.00.00.G22.H23", "000x00.00.G22", "#", "*"):
+            assert not re.search(submission.write, submission_key(other, key))
+    for pattern in (submission.read, status.write, status.read):
+        assert not re.search(pattern, "000.00.00.G22.document")
 
 
 def test_a_rung_has_one_constant_ttl() -> None:

@@ -25,6 +25,29 @@ from jsonb_to_recordset($2::jsonb)
     as r (user_name text, messages_until timestamptz, bytes_until timestamptz, over_since timestamptz)
 where q.user_name = r.user_name and q.kind = $1
 
+-- name: divert
+insert into diverted as d (agency, until)
+select agency, clock_timestamp() + period from unnest($1::text[], $2::interval[]) as u (agency, period)
+order by agency
+on conflict (agency) do update set until = greatest(d.until, excluded.until)
+
+-- name: hold_diversions
+select agency from diverted where agency = any ($1::text[]) order by agency for update
+
+-- name: end_diversions
+delete from diverted
+where agency in (select agency from diverted where until < clock_timestamp() order by agency for update skip locked)
+returning agency
+
+-- name: diverted
+select agency, until from diverted where agency = any ($1::text[]) and until > clock_timestamp()
+
+-- name: all_diverted
+select agency from diverted
+
+-- name: any_diverted
+select exists (select from diverted)
+
 -- name: insert_quota_entry
 insert into entry (kind, agency, facts) values ($1, $2, $3::jsonb)
 
