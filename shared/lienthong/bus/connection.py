@@ -14,7 +14,7 @@ import aiormq
 
 from lienthong.bus import looking
 from lienthong.bus.consumer import Consumer
-from lienthong.bus.link import BROKER_TROUBLE, Link, addresses_of, describe, library_calls
+from lienthong.bus.link import BROKER_TROUBLE, Link, addresses_of, asked, describe
 from lienthong.bus.publisher import Publisher
 from lienthong.errors import MisconfiguredError, Unavailable
 
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from lienthong.topology.plan import Binding, Plan
 
 __all__ = ["Bus"]
-
-DECLARE_SECONDS = 30.0
 
 
 class Bus:
@@ -82,8 +80,8 @@ class Bus:
             self._keeping.cancel()
             await asyncio.wait([self._keeping])
         self._consumer.lose("closed by us")
-        await self._consuming.close()
-        await self._publishing.close()
+        await self._consuming.end()
+        await self._publishing.end()
 
     @property
     def connected(self) -> bool:
@@ -110,25 +108,23 @@ class Bus:
         channel = await self._publishing.channel(confirms=False, within=self._connect_seconds)
         what = "the plan"
         try:
-            with library_calls():
-                for exchange in plan.exchanges:
-                    what = f"exchange {exchange.name!r}"
-                    await channel.exchange_declare(
+            for exchange in plan.exchanges:
+                what = f"exchange {exchange.name!r}"
+                await asked(
+                    channel.exchange_declare(
                         exchange.name,
                         exchange_type=exchange.type,
                         durable=True,
                         arguments=dict(exchange.arguments),
-                        timeout=DECLARE_SECONDS,
                     )
-                for queue in plan.queues:
-                    what = f"queue {queue.name!r}"
-                    await channel.queue_declare(
-                        queue.name, durable=True, arguments=dict(queue.arguments), timeout=DECLARE_SECONDS
-                    )
-                for binding in plan.bindings:
-                    what = f"binding of {binding.queue!r} to {binding.exchange!r}"
-                    await channel.queue_bind(binding.queue, binding.exchange, binding.key, timeout=DECLARE_SECONDS)
-                await channel.close(timeout=DECLARE_SECONDS)
+                )
+            for queue in plan.queues:
+                what = f"queue {queue.name!r}"
+                await asked(channel.queue_declare(queue.name, durable=True, arguments=dict(queue.arguments)))
+            for binding in plan.bindings:
+                what = f"binding of {binding.queue!r} to {binding.exchange!r}"
+                await asked(channel.queue_bind(binding.queue, binding.exchange, binding.key))
+            await asked(channel.close())
         # Not one that is not found: what is declared before it is there, only not yet on a broker that is starting.
         except (aiormq.ChannelPreconditionFailed, aiormq.ChannelAccessRefused) as error:
             raise MisconfiguredError(f"cannot declare {what}: {describe(error)}; lienthong topology plan") from error
@@ -139,10 +135,9 @@ class Bus:
         """Take bindings away, also such as are not there; raises `Unavailable` when the broker went away meanwhile."""
         channel = await self._publishing.channel(confirms=False, within=self._connect_seconds)
         try:
-            with library_calls():
-                for one in bindings:
-                    await channel.queue_unbind(one.queue, one.exchange, one.key, timeout=DECLARE_SECONDS)
-                await channel.close(timeout=DECLARE_SECONDS)
+            for one in bindings:
+                await asked(channel.queue_unbind(one.queue, one.exchange, one.key))
+            await asked(channel.close())
         except BROKER_TROUBLE as error:
             raise Unavailable(f"cannot unbind: {describe(error)}") from error
 

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import deque
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar, cast
 
 import aio_pika
 import aiormq
@@ -23,12 +23,15 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Iterator
 
 
-__all__ = ["BROKER_TROUBLE", "Link", "addresses_of", "describe", "library_calls"]
+__all__ = ["BROKER_TROUBLE", "Link", "addresses_of", "asked", "describe", "library_calls"]
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
+ANSWER_SECONDS = 30.0
+
+AnswerT = TypeVar("AnswerT")
 
 BROKER_TROUBLE: tuple[type[Exception], ...] = (
     aiormq.AMQPError,
@@ -96,6 +99,19 @@ def library_calls() -> Iterator[None]:
         raise asyncio.CancelledError
 
 
+async def asked(call: Awaitable[AnswerT]) -> AnswerT:
+    """Return the broker's answer to one call of the client library; see `library_calls`.
+
+    The library's own timeouts stand on ``asyncio.wait_for``: who closes the connection at a bad moment waits for them.
+
+    Raises:
+        TimeoutError: it took longer than `ANSWER_SECONDS`.
+    """
+    with library_calls():
+        async with asyncio.timeout(ANSWER_SECONDS):
+            return await call
+
+
 class _CuttableTransport(TransportFactory):
     """Opens the socket as the library would, and remembers it: a connection that hangs can only be ended from below.
 
@@ -113,11 +129,13 @@ class _CuttableTransport(TransportFactory):
 
 
 class Link:
-    """One connection to the broker, which its user opens again by asking for it."""
+    """One connection to the broker, which its user opens again by asking for it, until it is ended."""
 
     def __init__(self, addresses: tuple[URL, ...], *, name: str, heartbeat_seconds: int) -> None:
         self._addresses = deque(url.update_query(heartbeat=heartbeat_seconds) for url in addresses)
         self._name = name
+        self.ended = False
+        """Whether nobody opens it again."""
         self._opening = asyncio.Lock()
         self._connection: aio_pika.Connection | None = None
         self._transport: asyncio.WriteTransport | None = None
@@ -177,6 +195,7 @@ class Link:
         try:
             if self._connection is not None and self.is_open:
                 return self._connection
+            self._check()
             await self.close()
             return await self._connect(within)
         finally:
@@ -215,6 +234,7 @@ class Link:
         try:
             async with asyncio.timeout(seconds):
                 await connection.connect()
+            self._check()
         except BaseException:
             if transport.transport is not None:
                 transport.transport.abort()
@@ -223,6 +243,15 @@ class Link:
             raise
         self._connection, self._transport = connection, transport.transport
         return connection
+
+    async def end(self) -> None:
+        """End the connection for good: nobody opens it again, not even who was about to."""
+        self.ended = True
+        await self.close()
+
+    def _check(self) -> None:
+        if self.ended:
+            raise Unavailable("closed by us")
 
     async def cut(self) -> None:
         """End a connection that no longer answers: no farewell, everything under way on it fails."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aiormq
 from pamqp import commands
 
-from lienthong.bus.link import BROKER_TROUBLE, describe, library_calls
+from lienthong.bus.link import BROKER_TROUBLE, asked, describe
 from lienthong.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from lienthong.bus.link import Link
 
 __all__ = ["Count", "Standing", "counts", "exists", "look"]
-
-RPC_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +40,8 @@ async def exists(link: Link, queue: str, *, within: float) -> bool:
     """Tell whether there is a queue of this name; raises `Unavailable` when the broker does not say."""
     channel = await link.channel(confirms=False, within=within)
     try:
-        with library_calls():
-            await channel.queue_declare(queue, passive=True, timeout=RPC_SECONDS)
-            await channel.close(timeout=RPC_SECONDS)
+        await asked(channel.queue_declare(queue, passive=True))
+        await asked(channel.close())
     except aiormq.ChannelNotFoundEntity:
         return False
     except BROKER_TROUBLE as error:
@@ -64,8 +61,7 @@ async def counts(link: Link, queues: Collection[str], *, within: float) -> dict[
     channel = await link.channel(confirms=False, within=within)
     for queue in queues:
         try:
-            with library_calls():
-                declared = await channel.queue_declare(queue, passive=True, timeout=RPC_SECONDS)
+            declared = await asked(channel.queue_declare(queue, passive=True))
             found[queue] = Count(declared.message_count or 0, declared.consumer_count or 0)
         except aiormq.ChannelNotFoundEntity:
             found[queue] = None
@@ -73,8 +69,7 @@ async def counts(link: Link, queues: Collection[str], *, within: float) -> dict[
         except BROKER_TROUBLE as error:
             raise Unavailable(f"cannot ask for {queue}: {describe(error)}") from error
     try:
-        with library_calls():
-            await channel.close(timeout=RPC_SECONDS)
+        await asked(channel.close())
     except BROKER_TROUBLE as error:
         raise Unavailable(f"cannot end asking: {describe(error)}") from error
     return found
@@ -92,18 +87,17 @@ async def look(link: Link, queue: str, *, within: float) -> list[Standing] | Non
     channel = await link.channel(confirms=False, within=within)
     found = []
     try:
-        with library_calls():
-            await channel.queue_declare(queue, passive=True, timeout=RPC_SECONDS)
-            while True:
-                got = await channel.basic_get(queue, timeout=RPC_SECONDS)
-                if isinstance(got.delivery, commands.Basic.GetEmpty):
-                    break
-                properties = got.header.properties
-                found.append(
-                    Standing(properties.message_id or None, properties.user_id or None, dict(properties.headers or {}))
-                )
-            # What a closing channel has not acknowledged goes back to its place.
-            await channel.close(timeout=RPC_SECONDS)
+        await asked(channel.queue_declare(queue, passive=True))
+        while True:
+            got = await asked(channel.basic_get(queue))
+            if isinstance(got.delivery, commands.Basic.GetEmpty):
+                break
+            properties = got.header.properties
+            found.append(
+                Standing(properties.message_id or None, properties.user_id or None, dict(properties.headers or {}))
+            )
+        # What a closing channel has not acknowledged goes back to its place.
+        await asked(channel.close())
     except aiormq.ChannelNotFoundEntity:
         return None
     except BROKER_TROUBLE as error:

@@ -92,7 +92,7 @@ class Publisher:
         backoff = Backoff()
         outlet = self._pipeline
         trouble: Exception = TimeoutError("no time left")
-        while (remaining := deadline - loop.time()) > 0:
+        while (remaining := deadline - loop.time()) > 0 and not self._link.ended:
             try:
                 with library_calls():
                     await self._attempt(outlet, message, min(remaining, self._confirm_seconds + on_the_line))

@@ -42,13 +42,13 @@ async def _publish(bus: Bus) -> None:
 async def test_what_is_under_way_ends_as_on_a_lost_connection(
     vhost: str, use: Callable[[Bus], Awaitable[None]]
 ) -> None:
-    """Whatever the bus was being asked at that moment, its user learns that the broker cannot be reached."""
+    """Whatever the bus was being asked at that moment, its user learns that it is closed; no connection is left."""
     async with Bus(vhost, name="test") as bus:
         await bus.declare(Plan((), (Queue(QUEUE, {"x-queue-type": "quorum"}),), ()))
     ended_by_closing = 0
     for moment in MOMENTS:
         async with asyncio.timeout(SECONDS):
-            async with Bus(vhost, name="test", give_up_seconds=0.1) as bus:
+            async with Bus(vhost, name="test") as bus:
                 using = asyncio.ensure_future(use(bus))
                 for _ in range(moment):
                     await asyncio.sleep(0)
@@ -56,4 +56,13 @@ async def test_what_is_under_way_ends_as_on_a_lost_connection(
                 await using
             except Unavailable:
                 ended_by_closing += 1
+        await _nothing_is_left(moment)
     assert ended_by_closing
+
+
+async def _nothing_is_left(moment: int) -> None:
+    """See that no connection goes on: each has tasks of its own, which end with it."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    if left:
+        _, going_on = await asyncio.wait(left, timeout=SECONDS)
+        assert [task.get_coro() for task in going_on] == [], moment
