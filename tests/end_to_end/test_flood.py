@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from lienthong.testing.servers import Servers
 
 SECONDS = 120.0
-QUOTA = 60
-AT_ONCE = 10
-REJECTED = 100
+QUOTA = 30
+AT_ONCE = 5
+REJECTED = 20
 FLOODER, NEIGHBOUR, RECEIVER = "H01", "H02", "H03"
 MEMBERS = tuple(
     Member(Unit(code, f"Tỉnh {code}", "province"), Role.SENDS_ONLY) for code in (FLOODER, NEIGHBOUR, RECEIVER)

@@ -64,7 +64,7 @@ OF_THE_MACHINE = {"LienThongPayloadDisk", "LienThongPayloadDiskFills"}
 """Alarms about the disk on which the tests run."""
 FIXED: dict[str, set[str]] = {
     "step": set(Step),
-    "lane": {*Lane, "returned"},
+    "lane": {*Lane, "diverted", "returned"},
     "queue": {queue.name for queue in exchange_plan().queues},
     "rung": {str(seconds) for seconds in RETRY_SECONDS},
     "until": {"receipt", "delivered"},

@@ -35,6 +35,9 @@ BINDING_SECONDS = 2.0
 """When more comes by the lanes after so long, the binding may be gone again: it is made once more."""
 LOOK_SECONDS = 1.0
 """How often it is looked whose diversion is over."""
+ASTRAY_SECONDS = 60.0
+"""How often a binding is taken away, at most, of an agency that is not diverted: what it had brought may still come."""
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -68,6 +71,8 @@ class Diversion(Beside):
         self._bus, self._ledger = bus, ledger
         self._asked: dict[str, tuple[float, float, float]] = {}
         self._wanted: dict[str, timedelta] = {}
+        self._released: dict[str, float] = {}
+        self._astray: set[str] = set()
         self._wake = asyncio.Event()
 
     def divert(self, agency: str) -> None:
@@ -84,6 +89,17 @@ class Diversion(Beside):
         self._wanted[agency] = timedelta(seconds=until - now)
         self._wake.set()
 
+    def release(self, agency: str) -> None:
+        """Note that something of an agency was diverted though it is not: its binding may have outlived its row.
+
+        A cluster that heals after a partition can bring a binding back, and a ledger that was restored knows of none.
+        """
+        now = time.monotonic()
+        if now >= self._released.get(agency, 0.0):
+            self._released[agency] = now + ASTRAY_SECONDS
+            self._astray.add(agency)
+            self._wake.set()
+
     async def _round(self) -> float:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LOOK_SECONDS):
@@ -91,7 +107,9 @@ class Diversion(Beside):
         self._wake.clear()
         # Whoever cannot be diverted now is asked for again when more comes.
         wanted, self._wanted = self._wanted, {}
+        astray, self._astray = self._astray, set()
         async with self._ledger.transaction() as unit:
+            await unit.quotas.divert(dict.fromkeys(astray, timedelta(0)))
             if over := await unit.quotas.end_diversions():
                 await self._bus.unbind([one for agency in over for one in _bindings(agency)])
         for agency in over:

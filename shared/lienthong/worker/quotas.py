@@ -28,7 +28,7 @@ from lienthong.document.quotas import Excess, Quota, Use, admit, share_used
 from lienthong.telemetry.events import Event
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from lienthong.errors import Problem
     from lienthong.ledger.quotas import Counted, Locked
@@ -60,6 +60,10 @@ class Diverts(Protocol):
 
     def divert(self, agency: str) -> None:
         """Ask for an agency to be diverted, soon and for a while."""
+        ...
+
+    def release(self, agency: str) -> None:
+        """Note that something of an agency was diverted though it is not."""
         ...
 
 
@@ -130,11 +134,9 @@ class Quotas:
         now, locked = await unit.quotas.lock(self._kind, {user for user, _, _ in messages})
         quotas = {user: self._quota(own) for user, own in locked.items()}
         self._quotas |= quotas
-        limited = {user for user, quota in quotas.items() if quota.messages_per_minute or quota.megabytes_per_hour}
-        until = await unit.quotas.diverted(limited) if self._kind == "document" else {}
-        diverted = {user: _diverted(quotas[user], moment) for user, moment in until.items()}
+        limited = {user: one for user, one in quotas.items() if one.messages_per_minute or one.megabytes_per_hour}
+        diverted = await self._diverted(unit, limited, messages)
         uses = {user: own.use for user, own in locked.items()}
-        before = dict(uses)
         problems: list[Problem | None] = []
         excesses: dict[str, Excess] = {}
         for user, size, is_diverted in messages:
@@ -142,27 +144,47 @@ class Quotas:
             if is_diverted and user in diverted:
                 excess = diverted[user]
             elif user in limited:
-                uses[user], excess = admit(uses[user], quotas[user], size, now)
+                uses[user], excess = admit(uses[user], limited[user], size, now)
             if excess is not None:
                 excesses[user] = excess
             problems.append(self._problem(excess) if excess else None)
         suspected = time.monotonic() + SUSPECTED_SECONDS
-        too_many = self._sends_too_much(limited) | diverted | excesses
-        calm = {user for user, use in uses.items() if share_used(use, now) < ENDED and not self._waits(user)}
         self._over |= dict.fromkeys(excesses, suspected)
         self._hasty |= {user: suspected for user, use in uses.items() if share_used(use, now) > HASTY}
+        uses = await self._note(unit, uses, self._sends_too_much(limited) | diverted | excesses, now)
+        changed = {user: use for user, use in uses.items() if use != locked[user].use}
+        await unit.quotas.write(self._kind, changed)
+        return problems
+
+    async def _diverted(
+        self, unit: Unit, quotas: Mapping[str, Quota], messages: Sequence[tuple[str, int, bool]]
+    ) -> dict[str, Excess]:
+        """Return who of those with a quota is diverted, with why everything of it is too much."""
+        if self._kind != "document":
+            return {}
+        diverted = await unit.quotas.diverted(quotas)
+        for user in {user for user, _, is_diverted in messages if is_diverted} - diverted.keys():
+            if self._diversion is not None:
+                self._diversion.release(user)
+        return {user: _all_of(quotas[user], until) for user, until in diverted.items()}
+
+    async def _note(
+        self, unit: Unit, uses: Mapping[str, Use], too_many: Mapping[str, Excess], now: datetime
+    ) -> dict[str, Use]:
+        """Note in the history, and in what is used, for whom it begins that too much is sent, and for whom it ends."""
+        noted = dict(uses)
         for user, use in uses.items():
+            calm = share_used(use, now) < ENDED and not self._waits(user)
             if user in too_many and use.over_since is None:
-                uses[user] = replace(use, over_since=now)
+                noted[user] = replace(use, over_since=now)
                 facts = {"kind": self._kind, "quota": too_many[user].what, "limit": too_many[user].limit}
                 await unit.quotas.note("AgencyThrottled", user, facts)
                 log.warning(Event.AGENCY_THROTTLED, agency=user, **facts)
-            elif use.over_since is not None and user not in too_many and user in calm:
-                uses[user] = replace(use, over_since=None)
+            elif use.over_since is not None and user not in too_many and calm:
+                noted[user] = replace(use, over_since=None)
                 await unit.quotas.note("AgencyUnthrottled", user, {"kind": self._kind, "since": use.over_since})
                 log.info(Event.AGENCY_UNTHROTTLED, agency=user, kind=self._kind)
-        await unit.quotas.write(self._kind, {user: use for user, use in uses.items() if use != before[user]})
-        return problems
+        return noted
 
     def _waits(self, user: str) -> bool:
         """Tell whether more of a user most likely waits where it was put aside, or was diverted to."""
@@ -192,7 +214,7 @@ class Quotas:
         return Quota(_first(documents, settings.documents_per_minute), _first(megabytes, settings.megabytes_per_hour))
 
 
-def _diverted(quota: Quota, until: datetime) -> Excess:
+def _all_of(quota: Quota, until: datetime) -> Excess:
     """Return why everything of an agency that is diverted is too much, of which more was seen than this worker saw."""
     if quota.messages_per_minute:
         return Excess("messages", quota.messages_per_minute, quota.messages_per_minute, until)

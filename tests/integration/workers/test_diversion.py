@@ -21,7 +21,7 @@ from lienthong.document.messages import NoticeToSend, Receipt, Refused
 from lienthong.errors import Unavailable
 from lienthong.settings import QuotaSettings
 from lienthong.topology.names import SUBMISSION, Step, SubmissionKey, diverted_queue, submission_key, work_queue
-from lienthong.topology.plan import DIVERTED_MESSAGES, exchange_plan
+from lienthong.topology.plan import DIVERTED_KEYS, DIVERTED_MESSAGES, Plan, diverting, exchange_plan
 from lienthong.worker import diversion as diversions
 from lienthong.worker.diversion import Diversion
 from lienthong.worker.quotas import Quotas
@@ -41,7 +41,7 @@ FLOOD = 400
 SECONDS = 60.0
 DIVERTED = diverted_queue(Step.INGEST)
 LANE = work_queue(Step.INGEST)
-KEYS = {submission_key(FLOODER, key) for key in (SubmissionKey.DOCUMENT, SubmissionKey.DOCUMENT_URGENT)}
+KEYS = {submission_key(FLOODER, key) for key in DIVERTED_KEYS}
 
 
 @pytest_asyncio.fixture
@@ -171,6 +171,20 @@ async def test_nothing_is_bound_when_it_was_ended_meanwhile(
         assert await keys.now() == set()
 
 
+async def test_a_binding_that_outlived_its_row_is_taken_away(
+    bus: Bus, ledger: Ledger, keys: Keys, store: FolderStore
+) -> None:
+    """With the first document that comes by it, which is received like any other; another's stays."""
+    await bus.declare(Plan(bindings=(diverting(FLOODER, SubmissionKey.DOCUMENT),)))
+    async with Diversion(bus, ledger) as diversion:
+        diversion.divert(OTHER)
+        others = {submission_key(OTHER, key) for key in DIVERTED_KEYS}
+        await keys.become(others | {submission_key(FLOODER, SubmissionKey.DOCUMENT)})
+        ingest = IngestDocument(store, Quotas("document", QuotaSettings(documents_per_minute=LIMIT), diversion))
+        assert isinstance(await answer(ingest, ledger, "d1", DIVERTED), Receipt)
+        await keys.become(others)
+
+
 async def test_what_is_diverted_is_refused_unread(ledger: Ledger, store: FolderStore) -> None:
     """It is told until when it sends more than it may; what is left there after that is received, and counted."""
     ingest = IngestDocument(store, Quotas("document", QuotaSettings(documents_per_minute=LIMIT)))
@@ -199,6 +213,9 @@ async def test_who_is_diverted(ledger: Ledger, store: FolderStore) -> None:
 
         def divert(self, agency: str) -> None:
             self.agencies.add(agency)
+
+        def release(self, agency: str) -> None:
+            raise AssertionError(agency)
 
     diversion = Diverts()
     ingest = IngestDocument(store, Quotas("document", QuotaSettings(documents_per_minute=LIMIT), diversion))
