@@ -18,6 +18,7 @@ from aio_pika.exceptions import DeliveryError
 from tests.integration.workers.conftest import document, handle, submitted
 
 from lienthong.bus.connection import Bus
+from lienthong.bus.consumer import SLOWEST_A_SECOND, SLOWLY_A_SECOND
 from lienthong.bus.messages import Outgoing
 from lienthong.document.messages import NoticeToSend, Receipt, Refused
 from lienthong.errors import Unavailable
@@ -96,17 +97,31 @@ def submission(agency: str, name: str, key: SubmissionKey = SubmissionKey.DOCUME
 async def test_an_agency_is_diverted_and_nobody_else(
     bus: Bus, ledger: Ledger, keys: Keys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its documents go elsewhere, urgent ones too, its statuses and those of others where they belong; and it ends."""
+    """Its documents go elsewhere, urgent ones too, its statuses and those of others where they belong; and it ends.
+
+    Meanwhile ingest works off more slowly what was put aside.
+    """
     monkeypatch.setattr(diversions, "DIVERTED_SECONDS", 2.0)
+    rates: list[float] = []
+    monkeypatch.setattr(bus, "work_off", rates.append)
+
+    def rate_is(rate: float) -> Callable[[], Awaitable[bool]]:
+        async def is_it() -> bool:
+            return rates[-1:] == [rate]
+
+        return is_it
+
     async with Diversion(bus, ledger) as diversion:
         diversion.divert(FLOODER)
         await keys.become(KEYS)
+        await until(rate_is(SLOWEST_A_SECOND))
         sent = [submission(FLOODER, "d1"), submission(FLOODER, "d2", SubmissionKey.DOCUMENT_URGENT)]
         sent += [submission(FLOODER, "s1", SubmissionKey.STATUS), submission(OTHER, "d3")]
         assert await bus.publish_many(sent) == [None] * 4
         tracker = work_queue(Step.STATUS_TRACKER)
         assert await bus.lengths([DIVERTED, LANE, tracker]) == {DIVERTED: 2, LANE: 1, tracker: 1}
         await keys.become(set())
+        await until(rate_is(SLOWLY_A_SECOND))
         assert await bus.publish_many([submission(FLOODER, "d4")]) == [None]
         assert await bus.lengths([DIVERTED, LANE]) == {DIVERTED: 2, LANE: 2}
 

@@ -105,6 +105,13 @@ def test_what_was_absent_stays_absent() -> None:
     assert (restored.user_id, restored.message_id) == (None, None)
 
 
+@pytest.mark.parametrize(("key", "lane"), [("H23.document", "ingest"), ("H23.document.urgent", "ingest.urgent")])
+def test_what_was_diverted_comes_back_to_its_lane(key: str, lane: str) -> None:
+    """One queue takes in what would have come by two lanes; its sender's key says by which."""
+    diverted = replace(SUBMITTED, queue="work.ingest.diverted", routing_key=key)
+    assert LADDER.climb(Input(diverted, 0), AWAY).output.routing_key == lane
+
+
 @pytest.mark.parametrize("user", ["H23.1", None])
 def test_only_our_own_retries_are_believed(user: str | None) -> None:
     """An agency that writes the ladder's headers gains neither another name nor an attempt."""
