@@ -75,10 +75,10 @@ class IngestDocument:
 
     def puts_aside(self, message: Incoming) -> bool:
         """Tell whether its sender sends so much that this message waits; see `Quotas.puts_aside`."""
-        # One that came back may have been received before: it is not sent away without a look.
-        if self._quotas is None or message.user_id is None or message.delivery_count or message.attempts:
+        if self._quotas is None or message.user_id is None or message.queue in ASIDE:
             return False
-        if message.queue in ASIDE:
+        # One that came back may have been received before: it is not sent away without a look.
+        if message.delivery_count or message.attempts:
             return False
         return self._quotas.puts_aside(
             message.user_id,

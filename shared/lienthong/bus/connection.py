@@ -127,7 +127,9 @@ class Bus:
             await asked(channel.close())
         # Not one that is not found: what is declared before it is there, only not yet on a broker that is starting.
         except (aiormq.ChannelPreconditionFailed, aiormq.ChannelAccessRefused) as error:
-            raise MisconfiguredError(f"cannot declare {what}: {describe(error)}; lienthong topology plan") from error
+            raise MisconfiguredError(
+                f"cannot declare {what}: {describe(error)}; xem / see: lienthong topology plan"
+            ) from error
         except BROKER_TROUBLE as error:
             raise Unavailable(f"cannot declare {what}: {describe(error)}") from error
 

@@ -41,7 +41,7 @@ ASTRAY_SECONDS = 60.0
 log = structlog.stdlib.get_logger(__name__)
 
 
-class Diverts(Protocol):
+class Binds(Protocol):
     """What is needed of the bus."""
 
     async def declare(self, plan: Plan) -> None:
@@ -67,7 +67,7 @@ class Diversion(Beside):
 
     what = "divert floods"
 
-    def __init__(self, bus: Diverts, ledger: Transactions) -> None:
+    def __init__(self, bus: Binds, ledger: Transactions) -> None:
         self._bus, self._ledger = bus, ledger
         self._asked: dict[str, tuple[float, float, float]] = {}
         self._wanted: dict[str, timedelta] = {}

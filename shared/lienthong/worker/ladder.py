@@ -40,8 +40,8 @@ BUG_RETRIES = 3
 REASON_CHARACTERS = 500
 HEADER_CHARACTERS = 1000
 
-# All headers must fit into one frame, which a sender may have filled to the brim: only these travel on.
 _URGENT = f".{SubmissionKey.DOCUMENT_URGENT}"
+# All headers must fit into one frame, which a sender may have filled to the brim: only these travel on.
 _KEPT_HEADERS = {*map(str, Header), "traceparent", "tracestate"}
 
 
